@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+
+#include "engine/base/job.h"
+
+#include <signal.h>
+#include <stdbool.h>
+
+struct job_pool {
+	pthread_mutex_t lock;
+	pthread_cond_t more;
+	struct job *head, **tail;
+	bool closing;
+	unsigned nthreads;
+	pthread_t threads[];
+};
+
+enum { JOB_STACK = 256 * 1024 };
+
+int
+job_thread(pthread_t *ret, const char *name, void *(*fn)(void *), void *arg, struct ls_err *err)
+{
+	pthread_attr_t attr;
+	sigset_t all, old;
+	int rc;
+
+	sigfillset(&all);
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, JOB_STACK);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	rc = pthread_create(ret, &attr, fn, arg);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	pthread_attr_destroy(&attr);
+	if (rc)
+		return ls_err_sys(err, rc, "start thread %s", name);
+	pthread_setname_np(*ret, name);
+	return 0;
+}
+
+static void *
+work(void *arg)
+{
+	struct job_pool *pool = arg;
+
+	pthread_mutex_lock(&pool->lock);
+	for (;;) {
+		struct job *job = pool->head;
+
+		if (!job && pool->closing)
+			break;
+		if (!job) {
+			pthread_cond_wait(&pool->more, &pool->lock);
+			continue;
+		}
+		pool->head = job->next;
+		if (!pool->head)
+			pool->tail = &pool->head;
+		pthread_mutex_unlock(&pool->lock);
+		job->run(job);
+		pthread_mutex_lock(&pool->lock);
+	}
+	pthread_mutex_unlock(&pool->lock);
+	return NULL;
+}
+
+int
+job_pool_new(const char *name, unsigned nthreads, struct job_pool **ret, struct ls_err *err)
+{
+	struct job_pool *pool = calloc(1, sizeof *pool + nthreads * sizeof pool->threads[0]);
+	int rc;
+
+	if (!pool)
+		return ls_err_set(err, -ENOMEM, "thread pool %s: out of memory", name);
+	pthread_mutex_init(&pool->lock, NULL);
+	pthread_cond_init(&pool->more, NULL);
+	pool->tail = &pool->head;
+	for (unsigned i = 0; i < nthreads; i++) {
+		rc = job_thread(&pool->threads[i], name, work, pool, err);
+		if (rc < 0) {
+			job_pool_free(pool);
+			return rc;
+		}
+		pool->nthreads++;
+	}
+	*ret = pool;
+	return 0;
+}
+
+void
+job_pool_free(struct job_pool *pool)
+{
+	if (!pool)
+		return;
+	pthread_mutex_lock(&pool->lock);
+	pool->closing = true;
+	pthread_cond_broadcast(&pool->more);
+	pthread_mutex_unlock(&pool->lock);
+	for (unsigned i = 0; i < pool->nthreads; i++)
+		pthread_join(pool->threads[i], NULL);
+	pthread_cond_destroy(&pool->more);
+	pthread_mutex_destroy(&pool->lock);
+	free(pool);
+}
+
+void
+job_submit(struct job_pool *pool, struct job *job)
+{
+	job->next = NULL;
+	pthread_mutex_lock(&pool->lock);
+	*pool->tail = job;
+	pool->tail = &job->next;
+	pthread_cond_signal(&pool->more);
+	pthread_mutex_unlock(&pool->lock);
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ltx: header, trailer and page frame of an LTX file; checksums. The layout stands in prose at the
+ * top of ltx.c. Pure. Source: spec/format.md 1.
+ *
+ * A file is: header | page frames | end marker (6 zeros) | page index | u64 index size | trailer.
+ */
+#ifndef ENGINE_FORMAT_LTX_H
+#define ENGINE_FORMAT_LTX_H
+
+#include "engine/base/err.h"
+#include "engine/format/wal.h"
+
+#include <stdint.h>
+
+enum {
+	LTX_HEADER_SIZE = 100,
+	LTX_PAGE_HEADER_SIZE = 6,
+	LTX_END_SIZE = 6,
+	LTX_TRAILER_SIZE = 16,
+	LTX_TAIL_SIZE = 8 + LTX_TRAILER_SIZE, /* index size and trailer */
+	LTX_SIZE_MIN = 131,
+	LTX_FRAME_MAX = 66000, /* largest stored page frame, any encoding and page size */
+	LTX_NO_CHECKSUM = 2,   /* the only header flag */
+};
+
+#define LTX_CHECKSUM_FLAG (UINT64_C(1) << 63)
+
+struct ltx_header {
+	uint32_t flags;
+	uint32_t page_size;
+	uint32_t commit; /* database size in pages after applying */
+	uint64_t min_txid, max_txid;
+	int64_t time_ms; /* since the Unix epoch */
+	uint64_t pre_checksum;
+	int64_t wal_offset, wal_size;
+	struct wal_salts salts;
+	uint64_t node_id;
+};
+
+struct ltx_trailer {
+	uint64_t post_checksum; /* 0: not tracked */
+	uint64_t file_checksum;
+};
+
+enum ltx_encoding { LTX_FRAME, LTX_BLOCK }; /* LZ4 frame (default) or LZ4 block */
+
+/* -EBADMSG with the first rule that does not hold. */
+LS_MUST_USE int ltx_header_decode(const uint8_t p[LTX_HEADER_SIZE], struct ltx_header *ret,
+				  struct ls_err *err);
+/* -EINVAL for a header that the decoder would refuse. */
+LS_MUST_USE int ltx_header_encode(const struct ltx_header *h, uint8_t ret[LTX_HEADER_SIZE],
+				  struct ls_err *err);
+LS_MUST_USE int ltx_trailer_decode(const struct ltx_header *h, const uint8_t p[LTX_TRAILER_SIZE],
+				   struct ltx_trailer *ret, struct ls_err *err);
+void ltx_trailer_encode(const struct ltx_trailer *t, uint8_t ret[LTX_TRAILER_SIZE]);
+
+/* Whether the file alone rebuilds a database: min_txid is 1, every page is present in order. */
+bool ltx_is_snapshot(const struct ltx_header *h);
+
+/*
+ * Decodes one stored page frame of at most n bytes into page_size bytes at page. Bounds, encoding,
+ * decompressed length and (frame encoding) LZ4's content checksum are checked; pgno in 1..commit.
+ *   hash   NULL, or continued over the bytes the file checksum covers; the content checksum of a
+ *          frame is then not computed, because the file checksum covers the same bytes
+ *   ret_used  stored length
+ * -EBADMSG when anything is wrong.
+ */
+LS_MUST_USE int ltx_page_decode(const uint8_t *p, size_t n, const struct ltx_header *h,
+				uint32_t *ret_pgno, uint8_t *page, size_t *ret_used,
+				uint64_t *hash, struct ls_err *err);
+
+/* Encodes one page into out (LTX_FRAME_MAX bytes); returns the stored length and continues hash. */
+size_t ltx_page_encode(enum ltx_encoding enc, uint32_t pgno, const uint8_t *page,
+		       uint32_t page_size, uint8_t *out, uint64_t *hash);
+
+/* Rolling checksum of one page, and its combination over a database (spec 1.7). */
+uint64_t ltx_page_checksum(uint32_t pgno, const uint8_t *page, uint32_t page_size);
+
+#endif

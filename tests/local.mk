@@ -1,0 +1,39 @@
+# Lists: UNIT_TESTS, FAULT_TESTS (C programs), INTEGRATION_TESTS (scripts), FUZZ_TARGETS.
+include tests/unit/base.mk
+include tests/unit/format.mk
+include tests/unit/store.mk
+include tests/unit/replica.mk
+include tests/unit/conf.mk
+include tests/unit/view.mk
+include tests/unit/sync.mk
+include tests/unit/tools.mk
+if HAVE_FUSE
+include tests/unit/fs.mk
+endif
+include tests/fault/local.mk
+include tests/fuzz/local.mk
+include tests/integration/local.mk
+include tests/bench/local.mk
+
+check_PROGRAMS += $(UNIT_TESTS) $(FAULT_TESTS)
+TESTS = $(UNIT_TESTS) $(FAULT_TESTS) $(INTEGRATION_TESTS)
+TEST_EXTENSIONS = .sh .py
+LOG_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
+SH_LOG_DRIVER = $(LOG_DRIVER)
+PY_LOG_DRIVER = $(LOG_DRIVER)
+PY_LOG_COMPILER = $(PYTHON)
+AM_TESTS_ENVIRONMENT = \
+	TOP_SRCDIR='$(abs_top_srcdir)'; TOP_BUILDDIR='$(abs_top_builddir)'; \
+	MALLOC_PERTURB_=165; export TOP_SRCDIR TOP_BUILDDIR MALLOC_PERTURB_;
+
+EXTRA_DIST += tests/lib/tap.h
+
+check-unit:
+	$(MAKE) check TESTS='$(UNIT_TESTS)'
+check-fault:
+	$(MAKE) check TESTS='$(FAULT_TESTS)'
+check-integration:
+	$(MAKE) check TESTS='$(INTEGRATION_TESTS)'
+check-valgrind:
+	$(MAKE) check TESTS='$(UNIT_TESTS)' LOG_COMPILER='valgrind -q --error-exitcode=9 --leak-check=full'
+.PHONY: check-unit check-fault check-integration check-valgrind

@@ -1,0 +1,1 @@
+# Unit tests of engine/conf or conf.

@@ -1,0 +1,1 @@
+# Unit tests of engine/fs or fs.

@@ -1,0 +1,1 @@
+# Unit tests of engine/replica or replica.
