@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * catalog: every LTX file that a replica holds, sorted by level, min, max.
+ * Threads: single while it is built, then immutable.
+ */
+#ifndef ENGINE_REPLICA_CATALOG_H
+#define ENGINE_REPLICA_CATALOG_H
+
+#include "engine/replica/replica.h"
+
+struct catalog_file {
+	uint64_t min, max; /* TXIDs */
+	uint64_t size;
+	int64_t time_ms; /* of the last transaction inside */
+	uint8_t level;
+	bool time_exact; /* else catalog_fill_times() has to read the header */
+	char *etag;      /* owned by the catalog; "" when unknown */
+};
+
+struct catalog {
+	struct catalog_file *files;
+	size_t n, cap;
+	size_t first[LTX_LEVEL_MAX + 2]; /* files of level L: first[L] .. first[L + 1] */
+};
+
+/* Lists all ten levels. An empty or foreign root gives an empty catalog. */
+LS_MUST_USE int catalog_load(const struct replica *r, const struct store_call *call,
+			     struct catalog *ret, struct ls_err *err);
+/* Adds one file (etag is copied, may be NULL); catalog_sort() afterwards, once. */
+LS_MUST_USE int catalog_add(struct catalog *c, const struct catalog_file *f, struct ls_err *err);
+void catalog_sort(struct catalog *c);
+void catalog_done(struct catalog *c);
+
+/* Reads the header of every file whose time is not exact. */
+LS_MUST_USE int catalog_fill_times(struct catalog *c, const struct replica *r,
+				   const struct store_call *call, struct ls_err *err);
+
+uint64_t catalog_max_txid(const struct catalog *c); /* over all levels; 0: empty */
+
+/* A point that can be restored. */
+struct catalog_point {
+	uint64_t txid;
+	int64_t time_ms;
+	uint8_t level;    /* of the highest-level file that ends here */
+	bool snapshot;    /* a level-9 file ends here */
+};
+
+/* All TXIDs for which plan_build() succeeds, ascending; caller frees *ret. Cost: O(n log n). */
+LS_MUST_USE int catalog_points(const struct catalog *c, struct catalog_point **ret, size_t *ret_n,
+			       struct ls_err *err);
+
+#endif

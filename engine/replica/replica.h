@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * replica: what the objects of a store mean: LTX files by level and TXID range.
+ *
+ * The only place that knows the layout: P/ltx/LEVEL/MIN-MAX.ltx (file, gs, abs, sftp, webdav, nats)
+ * or P/LLLL/MIN-MAX.ltx (s3, oss). Source: spec/format.md 2.
+ * Threads: immutable after replica_open(); calls from any thread.
+ */
+#ifndef ENGINE_REPLICA_REPLICA_H
+#define ENGINE_REPLICA_REPLICA_H
+
+#include "engine/format/ltx_name.h"
+#include "engine/store/store.h"
+
+enum { REPLICA_KEY_MAX = 64 };
+
+struct replica {
+	struct store *store; /* borrowed */
+	const char *scheme;
+};
+
+void replica_init(struct replica *r, struct store *store);
+
+/* "ltx/0/" for level 0, and the key of one file. */
+void replica_level_prefix(const struct replica *r, int level, char out[REPLICA_KEY_MAX]);
+void replica_key(const struct replica *r, int level, uint64_t min, uint64_t max,
+		 char out[REPLICA_KEY_MAX]);
+/* The reverse; false for every key that is not exactly one of ours. */
+bool replica_key_parse(const struct replica *r, const char *key, int *ret_level, uint64_t *ret_min,
+		       uint64_t *ret_max);
+
+#endif

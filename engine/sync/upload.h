@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * upload: local LTX files -> one replica, in TXID order, and what is known of that replica.
+ *
+ * It owns the durable catalog and the cursor in the state directory. No request is made while there
+ * is nothing to send. Threads: single (one owner for each replica).
+ */
+#ifndef ENGINE_SYNC_UPLOAD_H
+#define ENGINE_SYNC_UPLOAD_H
+
+#include "engine/conf/conf.h"
+#include "engine/replica/catalog_log.h"
+#include "engine/sync/stage.h"
+
+struct upload;
+
+struct upload_info {
+	uint64_t acked;      /* every batch up to here is in the replica */
+	uint64_t remote_max; /* highest TXID over all levels, whoever wrote it */
+	bool has_base;       /* a file with min 1 exists: what follows is protected (H26) */
+	bool fresh;          /* the replica holds no LTX file at all */
+};
+
+LS_MUST_USE int upload_open(const struct statedir *dir, const struct conf_replica *conf,
+			    struct upload **ret, struct ls_err *err);
+void upload_close(struct upload *u);
+
+/*
+ * Contacts the replica: root (created only if this state directory has never seen it: H86,
+ * decisions.md 16), durable catalog if it is bound to this root, else one listing of all levels.
+ * To be repeated after any error of upload_file().
+ */
+LS_MUST_USE int upload_connect(struct upload *u, const struct store_call *call, struct ls_err *err);
+const struct upload_info *upload_info(const struct upload *u);
+
+/* Whether the newest L0 file of the replica is byte for byte the local one (size and trailer). */
+LS_MUST_USE int upload_same_tail(struct upload *u, const struct store_call *call, bool *ret_same,
+				 struct ls_err *err);
+
+/*
+ * Puts the local file of txid at level 0 (create-only), then records it. -EEXIST: the replica holds
+ * another file of that name: somebody else writes there (H31).
+ */
+LS_MUST_USE int upload_file(struct upload *u, const struct store_call *call, uint64_t txid,
+			    struct ls_err *err);
+
+/*
+ * Puts a level-9 snapshot 1..txid made from the local full image of txid: the same encoded pages
+ * under another header (decisions.md 3).
+ */
+LS_MUST_USE int upload_snapshot(struct upload *u, const struct store_call *call, uint64_t txid,
+				struct ls_err *err);
+
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * restore: plan -> database file. Newest file first, a bitmap of pages already written, every file
+ * verified whole, large ones decoded by several threads; temporary file, fsync, rename, fsync of
+ * the directory. On failure and cancellation nothing is left behind.
+ * Memory: 1 bit a page, some MiB for each thread; descriptors: a few, whatever the number of files.
+ */
+#ifndef ENGINE_VIEW_RESTORE_H
+#define ENGINE_VIEW_RESTORE_H
+
+#include "engine/replica/plan.h"
+
+struct restore_progress {
+	uint64_t done, total; /* bytes of stored objects */
+};
+
+struct restore_opts {
+	const char *output;
+	struct plan_target target;
+	bool force;           /* replace an existing output and its -wal, -shm, -journal */
+	unsigned parallelism; /* threads; 0: number of cores, at most 8 */
+	void (*progress)(void *arg, const struct restore_progress *p); /* may be NULL */
+	void *progress_arg;
+};
+
+struct restore_result {
+	uint64_t txid;
+	uint64_t size;
+	uint32_t page_size;
+	size_t nfiles;
+};
+
+/*
+ * -EEXIST: the output exists and is not empty, or a sidecar file of it exists, and force is not
+ * set; nothing was read. -ENOENT: no such point, or the replica is provably empty. Others: as
+ * plan_build() and the store say; -EBADMSG: damage, naming the object.
+ * Re-plans when an object vanished meanwhile (a few times).
+ */
+LS_MUST_USE int restore_run(struct store *store, const struct store_call *call,
+			    const struct restore_opts *opts, struct restore_result *ret,
+			    struct ls_err *err);
+
+/* The checks on the output path alone, in the words of the contract. */
+LS_MUST_USE int restore_check_output(const char *output, bool force, struct ls_err *err);
+
+#endif
