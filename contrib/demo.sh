@@ -11,7 +11,7 @@ set -eu
 
 top=$(cd "$(dirname "$0")/.." && pwd)
 source_db=${1:-}
-work= daemon= writer= mounted=
+work="" daemon="" writer="" mounted=""
 
 say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
 show() { printf '  $ %s\n' "$*"; "$@" 2>&1 | sed 's/^/    /'; }

@@ -8,7 +8,7 @@
 
 #include <stdint.h>
 
-int64_t clock_wall_ms(void);   /* since the Unix epoch */
+int64_t clock_wall_ms(void); /* since the Unix epoch */
 uint64_t clock_mono_ns(void);
 uint64_t clock_mono_ms(void);
 

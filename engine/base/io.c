@@ -114,8 +114,8 @@ io_pwrite(int fd, const void *p, size_t n, uint64_t off, struct ls_err *err)
 	size_t done = 0;
 
 	while (done < n) {
-		ssize_t put = ops->pwrite(fd, (const char *)p + done, n - done,
-					  (off_t)(off + done));
+		ssize_t put =
+			ops->pwrite(fd, (const char *)p + done, n - done, (off_t)(off + done));
 
 		if (put < 0 && errno == EINTR)
 			continue;

@@ -42,15 +42,15 @@ struct io_ops {
 	struct dirent *(*readdir)(DIR *dir);
 };
 
-extern const struct io_ops io_system; /* the kernel's */
+extern const struct io_ops io_system;	   /* the kernel's */
 void io_set_ops(const struct io_ops *ops); /* NULL: io_system */
 
 LS_MUST_USE int io_open(const char *path, int flags, mode_t mode, struct ls_err *err);
 LS_MUST_USE int io_close(int fd, const char *path, struct ls_err *err);
 
 /* Reads up to n bytes; *ret_n is smaller only at the end of the file. */
-LS_MUST_USE int io_pread(int fd, void *p, size_t n, uint64_t off, size_t *ret_n,
-			 struct ls_err *err);
+LS_MUST_USE int
+io_pread(int fd, void *p, size_t n, uint64_t off, size_t *ret_n, struct ls_err *err);
 /* Reads exactly n bytes; fewer is -EBADMSG "a of b bytes". */
 LS_MUST_USE int io_pread_exact(int fd, void *p, size_t n, uint64_t off, struct ls_err *err);
 LS_MUST_USE int io_pwrite(int fd, const void *p, size_t n, uint64_t off, struct ls_err *err);
@@ -81,8 +81,8 @@ typedef int io_name_fn(void *arg, const char *name, struct ls_err *err);
 LS_MUST_USE int io_list(const char *path, io_name_fn *fn, void *arg, struct ls_err *err);
 
 /* Reads a whole small file: caller frees *ret (NUL-terminated). Larger than max is -EBADMSG. */
-LS_MUST_USE int io_read_file(const char *path, size_t max, char **ret, size_t *ret_len,
-			     struct ls_err *err);
+LS_MUST_USE int
+io_read_file(const char *path, size_t max, char **ret, size_t *ret_len, struct ls_err *err);
 
 /* "dir/name" in new memory, caller frees; NULL when memory is short. */
 char *io_join(const char *dir, const char *name);

@@ -22,8 +22,8 @@ struct job {
 struct job_pool;
 
 /* name: at most 15 characters, seen in ps and gdb. */
-LS_MUST_USE int job_pool_new(const char *name, unsigned nthreads, struct job_pool **ret,
-			     struct ls_err *err);
+LS_MUST_USE int
+job_pool_new(const char *name, unsigned nthreads, struct job_pool **ret, struct ls_err *err);
 
 /* Runs what was submitted to its end, joins the threads. Takes NULL. */
 void job_pool_free(struct job_pool *pool);
@@ -32,7 +32,7 @@ void job_pool_free(struct job_pool *pool);
 void job_submit(struct job_pool *pool, struct job *job);
 
 /* Starts one thread with every signal blocked and a stack of 256 KiB. */
-LS_MUST_USE int job_thread(pthread_t *ret, const char *name, void *(*fn)(void *), void *arg,
-			   struct ls_err *err);
+LS_MUST_USE int
+job_thread(pthread_t *ret, const char *name, void *(*fn)(void *), void *arg, struct ls_err *err);
 
 #endif

@@ -23,8 +23,8 @@ LS_MUST_USE int timex_parse(const char *s, int64_t now_ms, int64_t *ret_ms, stru
 bool timex_is_rfc3339(const char *s);
 
 enum { TIMEX_LEN = 32 };
-void timex_format(int64_t ms, char out[TIMEX_LEN]);      /* 2026-11-25T10:00:00Z, UTC */
-void timex_format_ms(int64_t ms, char out[TIMEX_LEN]);   /* 2026-11-25T10:00:00.123Z */
+void timex_format(int64_t ms, char out[TIMEX_LEN]);	 /* 2026-11-25T10:00:00Z, UTC */
+void timex_format_ms(int64_t ms, char out[TIMEX_LEN]);	 /* 2026-11-25T10:00:00.123Z */
 void timex_format_name(int64_t ms, char out[TIMEX_LEN]); /* 2026-11-25T10-00-00.123Z */
 
 /* Durations in Go's form ("1h30m", "300ms"), in nanoseconds. */

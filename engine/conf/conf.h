@@ -20,19 +20,19 @@ struct conf_replica {
 	char *url;  /* as the user gave it or as built from type and path; no credentials */
 	char *path; /* file: absolute directory */
 	uint64_t sync_interval_ms; /* default 1000 */
-	bool sync_interval_set;    /* the user gave it: it holds for all kinds (decisions.md 1) */
+	bool sync_interval_set;	   /* the user gave it: it holds for all kinds (decisions.md 1) */
 	enum conf_encoding encoding;
 };
 
 struct conf_db {
-	char *path;      /* absolute */
-	char *meta_path; /* state directory, absolute; default DIR/.NAME-litestream */
-	uint64_t monitor_interval_ms;    /* default 1000 */
-	uint64_t checkpoint_interval_ms; /* default 60000; 0: off */
-	uint64_t busy_timeout_ms;        /* default 1000 */
+	char *path;		      /* absolute */
+	char *meta_path;	      /* state directory, absolute; default DIR/.NAME-litestream */
+	uint64_t monitor_interval_ms; /* default 1000 */
+	uint64_t checkpoint_interval_ms;    /* default 60000; 0: off */
+	uint64_t busy_timeout_ms;	    /* default 1000 */
 	uint32_t min_checkpoint_page_count; /* default 1000 */
-	uint32_t truncate_page_n;           /* default 121359; UINT32_MAX: off */
-	bool journal_keep; /* journal-mode: keep */
+	uint32_t truncate_page_n;	    /* default 121359; UINT32_MAX: off */
+	bool journal_keep;		    /* journal-mode: keep */
 	struct conf_replica *replicas;
 	size_t nreplicas;
 };
@@ -49,28 +49,29 @@ struct conf {
 	size_t nwarnings;
 };
 
-/* path NULL or "": $LITESTREAM_CONFIG, else /etc/litestream.yml. -ENOENT "config file not found". */
+/* path NULL or "": $LITESTREAM_CONFIG, else /etc/litestream.yml. -ENOENT "config file not found".
+ */
 LS_MUST_USE int conf_load(const char *path, bool expand_env, struct conf *ret, struct ls_err *err);
 /* From bytes, for tests and the fuzzer; name is used in messages. */
-LS_MUST_USE int conf_parse(const char *text, size_t n, const char *name, struct conf *ret,
-			   struct ls_err *err);
+LS_MUST_USE int
+conf_parse(const char *text, size_t n, const char *name, struct conf *ret, struct ls_err *err);
 void conf_done(struct conf *c);
 
 /* "replicate DB_PATH URL": one database with all defaults. */
-LS_MUST_USE int conf_from_args(const char *db_path, const char *url, struct conf *ret,
-			       struct ls_err *err);
+LS_MUST_USE int
+conf_from_args(const char *db_path, const char *url, struct conf *ret, struct ls_err *err);
 /* The database with this path (made absolute), or NULL. */
 const struct conf_db *conf_find(const struct conf *c, const char *db_path);
 
 /* A replica from its URL alone, as restore, ltx and mount take it. */
-LS_MUST_USE int conf_replica_from_url(const char *url, struct conf_replica *ret,
-				      struct ls_err *err);
+LS_MUST_USE int
+conf_replica_from_url(const char *url, struct conf_replica *ret, struct ls_err *err);
 void conf_replica_done(struct conf_replica *r);
 /* Whether a positional argument is a URL: word characters, then "://". */
 bool conf_is_url(const char *s);
 
 /* The store of a replica; nothing is contacted. */
-LS_MUST_USE int conf_open_store(const struct conf_replica *r, struct store **ret,
-				struct ls_err *err);
+LS_MUST_USE int
+conf_open_store(const struct conf_replica *r, struct store **ret, struct ls_err *err);
 
 #endif

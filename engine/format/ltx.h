@@ -20,8 +20,8 @@ enum {
 	LTX_TRAILER_SIZE = 16,
 	LTX_TAIL_SIZE = 8 + LTX_TRAILER_SIZE, /* index size and trailer */
 	LTX_SIZE_MIN = 131,
-	LTX_FRAME_MAX = 66000, /* largest stored page frame, any encoding and page size */
-	LTX_NO_CHECKSUM = 2,   /* the only header flag */
+	LTX_FRAME_MAX = 65536 + 512, /* largest stored page frame, any encoding and page size */
+	LTX_NO_CHECKSUM = 2,	     /* the only header flag */
 };
 
 #define LTX_CHECKSUM_FLAG (UINT64_C(1) << 63)
@@ -46,11 +46,11 @@ struct ltx_trailer {
 enum ltx_encoding { LTX_FRAME, LTX_BLOCK }; /* LZ4 frame (default) or LZ4 block */
 
 /* -EBADMSG with the first rule that does not hold. */
-LS_MUST_USE int ltx_header_decode(const uint8_t p[LTX_HEADER_SIZE], struct ltx_header *ret,
-				  struct ls_err *err);
+LS_MUST_USE int
+ltx_header_decode(const uint8_t p[LTX_HEADER_SIZE], struct ltx_header *ret, struct ls_err *err);
 /* -EINVAL for a header that the decoder would refuse. */
-LS_MUST_USE int ltx_header_encode(const struct ltx_header *h, uint8_t ret[LTX_HEADER_SIZE],
-				  struct ls_err *err);
+LS_MUST_USE int
+ltx_header_encode(const struct ltx_header *h, uint8_t ret[LTX_HEADER_SIZE], struct ls_err *err);
 LS_MUST_USE int ltx_trailer_decode(const struct ltx_header *h, const uint8_t p[LTX_TRAILER_SIZE],
 				   struct ltx_trailer *ret, struct ls_err *err);
 void ltx_trailer_encode(const struct ltx_trailer *t, uint8_t ret[LTX_TRAILER_SIZE]);
@@ -58,23 +58,33 @@ void ltx_trailer_encode(const struct ltx_trailer *t, uint8_t ret[LTX_TRAILER_SIZ
 /* Whether the file alone rebuilds a database: min_txid is 1, every page is present in order. */
 bool ltx_is_snapshot(const struct ltx_header *h);
 
+/* One page and its stored form. */
+struct ltx_page {
+	uint8_t *data; /* page_size bytes, the caller's */
+	uint32_t pgno;
+	size_t stored; /* length of the page frame in the file */
+};
+
 /*
- * Decodes one stored page frame of at most n bytes into page_size bytes at page. Bounds, encoding,
- * decompressed length and (frame encoding) LZ4's content checksum are checked; pgno in 1..commit.
- *   hash   NULL, or continued over the bytes the file checksum covers; the content checksum of a
- *          frame is then not computed, because the file checksum covers the same bytes
- *   ret_used  stored length
- * -EBADMSG when anything is wrong.
+ * Decodes one stored page frame of at most n bytes into page->data. Bounds, encoding, decompressed
+ * length and (frame encoding) LZ4's content checksum are checked; pgno in 1..commit, not the lock
+ * page.
+ *   hash   NULL, or continued over the bytes that the file checksum covers; the content checksum of
+ *          a frame is then not computed, because the file checksum covers the same bytes
+ * -EBADMSG when anything is wrong. Cost: LZ4 decompression and one checksum of the page.
  */
 LS_MUST_USE int ltx_page_decode(const uint8_t *p, size_t n, const struct ltx_header *h,
-				uint32_t *ret_pgno, uint8_t *page, size_t *ret_used,
-				uint64_t *hash, struct ls_err *err);
+				struct ltx_page *page, uint64_t *hash, struct ls_err *err);
 
-/* Encodes one page into out (LTX_FRAME_MAX bytes); returns the stored length and continues hash. */
-size_t ltx_page_encode(enum ltx_encoding enc, uint32_t pgno, const uint8_t *page,
-		       uint32_t page_size, uint8_t *out, uint64_t *hash);
+/* Encodes one page into out (LTX_FRAME_MAX bytes), sets page->stored, continues hash. */
+void ltx_page_encode(enum ltx_encoding enc, struct ltx_page *page, uint32_t page_size, uint8_t *out,
+		     uint64_t *hash);
 
-/* Rolling checksum of one page, and its combination over a database (spec 1.7). */
+/* Continues hash over a page that is stored as p already. */
+void
+ltx_page_hash(const uint8_t *p, const struct ltx_page *page, uint32_t page_size, uint64_t *hash);
+
+/* Checksum of one page. A database's is LTX_CHECKSUM_FLAG | the XOR over all but the lock page. */
 uint64_t ltx_page_checksum(uint32_t pgno, const uint8_t *page, uint32_t page_size);
 
 #endif

@@ -36,9 +36,9 @@ LS_MUST_USE int ltx_layout_decode(uint64_t file_size, const uint8_t tail[LTX_TAI
  * between the header and the end marker. Returns 0, 1 at the zero byte, -ENODATA if the n bytes end
  * inside the entry, -EBADMSG. *ret_used is set with 0 and 1.
  */
-LS_MUST_USE int ltx_index_next(const uint8_t *p, size_t n, const struct ltx_header *h,
-			       const struct ltx_layout *at, struct ltx_index_entry *ret,
-			       size_t *ret_used, struct ls_err *err);
+LS_MUST_USE int
+ltx_index_next(const uint8_t *p, size_t n, const struct ltx_header *h, const struct ltx_layout *at,
+	       struct ltx_index_entry *ret, size_t *ret_used, struct ls_err *err);
 
 /* Encodes one entry; returns its length. */
 size_t ltx_index_encode(const struct ltx_index_entry *e, uint8_t out[LTX_INDEX_ENTRY_MAX]);

@@ -15,9 +15,9 @@
  * time of the last, WAL fields and node 0, flags as given (LTX_NO_CHECKSUM zeroes pre and post).
  * -EINVAL: page sizes differ; -ENODATA: a gap or a contained file between neighbours; -EBADMSG.
  */
-LS_MUST_USE int ltx_merge(struct ltx_dec *const *in, size_t n, uint32_t flags,
-			  enum ltx_encoding encoding, ltx_sink_fn *sink, void *arg,
-			  struct ltx_header *ret_hdr, struct ltx_trailer *ret_trailer,
-			  struct ls_err *err);
+LS_MUST_USE int
+ltx_merge(struct ltx_dec *const *in, size_t n, uint32_t flags, enum ltx_encoding encoding,
+	  ltx_sink_fn *sink, void *arg, struct ltx_header *ret_hdr, struct ltx_trailer *ret_trailer,
+	  struct ls_err *err);
 
 #endif

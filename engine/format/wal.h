@@ -36,16 +36,16 @@ struct wal_frame {
 };
 
 /* -ENODATA: short or checksum mismatch ("end of WAL" to SQLite); -EBADMSG: magic, version, size. */
-LS_MUST_USE int wal_header_decode(const uint8_t *p, size_t n, struct wal_header *ret,
-				  struct ls_err *err);
+LS_MUST_USE int
+wal_header_decode(const uint8_t *p, size_t n, struct wal_header *ret, struct ls_err *err);
 void wal_frame_decode(const uint8_t p[WAL_FRAME_HEADER_SIZE], struct wal_frame *ret);
 
 /* Continues seed over n bytes (a multiple of 8). Cost: about 0.25 ns a byte. */
 struct wal_sum wal_sum_update(struct wal_sum seed, bool big_endian, const uint8_t *p, size_t n);
 
 /* The sum a frame must store, from the one before it: header bytes [0,8), then the page. */
-struct wal_sum wal_frame_sum(struct wal_sum prev, bool big_endian, const uint8_t *frame,
-			     uint32_t page_size);
+struct wal_sum
+wal_frame_sum(struct wal_sum prev, bool big_endian, const uint8_t *frame, uint32_t page_size);
 
 /* Byte offset of frame k (from 0). */
 uint64_t wal_frame_offset(uint32_t page_size, uint32_t k);

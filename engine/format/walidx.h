@@ -14,13 +14,13 @@
 enum { WALIDX_HEADER_SIZE = 136, WALIDX_REGION_SIZE = 32768, WALIDX_READ_MARKS = 5 };
 
 struct walidx_header {
-	uint32_t change;    /* counter of transactions */
+	uint32_t change; /* counter of transactions */
 	uint32_t page_size;
 	uint32_t mx_frame;  /* horizon: the last committed frame, counted from 1; 0 = empty */
 	uint32_t npages;    /* database size at the horizon */
 	struct wal_sum sum; /* running checksum at the horizon */
 	struct wal_salts salts;
-	uint32_t backfill;  /* frames copied into the database file */
+	uint32_t backfill; /* frames copied into the database file */
 	uint32_t marks[WALIDX_READ_MARKS];
 };
 
@@ -28,8 +28,8 @@ struct walidx_header {
  * Decodes a copy of the first 136 bytes. -EAGAIN: the two header copies differ or the checksum is
  * wrong (a writer is in between: read again); -EBADMSG: version or page size.
  */
-LS_MUST_USE int walidx_decode(const uint8_t p[WALIDX_HEADER_SIZE], struct walidx_header *ret,
-			      struct ls_err *err);
+LS_MUST_USE int
+walidx_decode(const uint8_t p[WALIDX_HEADER_SIZE], struct walidx_header *ret, struct ls_err *err);
 
 /* Copies the header out of shared memory with the barriers that SQLite's readers use. */
 void walidx_copy(const volatile void *shm, uint8_t out[WALIDX_HEADER_SIZE]);

@@ -14,7 +14,7 @@ struct catalog_file {
 	int64_t time_ms; /* of the last transaction inside */
 	uint8_t level;
 	bool time_exact; /* else catalog_fill_times() has to read the header */
-	char *etag;      /* owned by the catalog; "" when unknown */
+	char *etag;	 /* owned by the catalog; "" when unknown */
 };
 
 struct catalog {
@@ -41,8 +41,8 @@ uint64_t catalog_max_txid(const struct catalog *c); /* over all levels; 0: empty
 struct catalog_point {
 	uint64_t txid;
 	int64_t time_ms;
-	uint8_t level;    /* of the highest-level file that ends here */
-	bool snapshot;    /* a level-9 file ends here */
+	uint8_t level; /* of the highest-level file that ends here */
+	bool snapshot; /* a level-9 file ends here */
 };
 
 /* All TXIDs for which plan_build() succeeds, ascending; caller frees *ret. Cost: O(n log n). */

@@ -22,13 +22,13 @@ LS_MUST_USE int catalog_log_open(const char *path, const char *url, const char *
 				 struct catalog_log **ret, bool *ret_valid, struct ls_err *err);
 /* The files it holds now; borrowed, sorted. */
 const struct catalog *catalog_log_catalog(const struct catalog_log *l);
-LS_MUST_USE int catalog_log_put(struct catalog_log *l, const struct catalog_file *f,
-				struct ls_err *err);
-LS_MUST_USE int catalog_log_del(struct catalog_log *l, const struct catalog_file *f,
-				struct ls_err *err);
+LS_MUST_USE int
+catalog_log_put(struct catalog_log *l, const struct catalog_file *f, struct ls_err *err);
+LS_MUST_USE int
+catalog_log_del(struct catalog_log *l, const struct catalog_file *f, struct ls_err *err);
 /* Replaces everything by the content of c, atomically. */
-LS_MUST_USE int catalog_log_reset(struct catalog_log *l, const struct catalog *c,
-				  struct ls_err *err);
+LS_MUST_USE int
+catalog_log_reset(struct catalog_log *l, const struct catalog *c, struct ls_err *err);
 void catalog_log_close(struct catalog_log *l);
 
 #endif

@@ -12,7 +12,7 @@
 #include "engine/replica/catalog.h"
 
 struct plan_target {
-	uint64_t txid;   /* 0: not by TXID */
+	uint64_t txid; /* 0: not by TXID */
 	bool by_time;
 	int64_t time_ms; /* the last state strictly before; after the last file: the latest */
 };

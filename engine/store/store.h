@@ -31,8 +31,8 @@ struct store_call {
 
 struct store_meta {
 	uint64_t size;
-	int64_t time_ms; /* transaction time if exact, else when the object was written */
-	bool time_exact; /* the writer stamped time_ms; else only the LTX header knows */
+	int64_t time_ms;	   /* transaction time if exact, else when the object was written */
+	bool time_exact;	   /* the writer stamped time_ms; else only the LTX header knows */
 	char etag[STORE_ETAG_MAX]; /* changes when the content of the key changes */
 };
 
@@ -47,11 +47,12 @@ typedef int store_entry_fn(void *arg, const struct store_entry *e, struct ls_err
 struct store_get {
 	const char *key;
 	uint64_t off;
-	size_t len;       /* at most; fewer bytes only at the end of the object */
+	size_t len;	  /* at most; fewer bytes only at the end of the object */
 	const char *etag; /* NULL, or -ESTALE unless the object is still this one */
 };
 
-/* What to put: read again from any offset, for retries. read() delivers exactly n bytes or fails. */
+/* What to put: read again from any offset, for retries. read() delivers exactly n bytes or fails.
+ */
 struct store_source {
 	uint64_t size;
 	int (*read)(void *arg, uint64_t off, void *p, size_t n, struct ls_err *err);
@@ -63,7 +64,8 @@ struct store_source {
 struct store_put {
 	const char *key;
 	int64_t time_ms;  /* transaction time, stored with the object */
-	bool create_only; /* -EEXIST if the key is taken by other content; the same bytes: success */
+	bool create_only; /* -EEXIST if the key is taken by other content; the same bytes: success
+			   */
 };
 
 struct store;
@@ -111,12 +113,12 @@ struct store_config {
 LS_MUST_USE int store_open(const struct store_config *cfg, struct store **ret, struct ls_err *err);
 void store_close(struct store *st); /* takes NULL; a wrapper closes its inner store */
 
-LS_MUST_USE int store_get(struct store *st, const struct store_call *call,
-			  const struct store_get *g, void *buf, size_t *ret_n,
-			  struct store_meta *ret_meta, struct ls_err *err);
-LS_MUST_USE int store_put(struct store *st, const struct store_call *call,
-			  const struct store_put *p, const struct store_source *src,
-			  struct store_meta *ret_meta, struct ls_err *err);
+LS_MUST_USE int
+store_get(struct store *st, const struct store_call *call, const struct store_get *g, void *buf,
+	  size_t *ret_n, struct store_meta *ret_meta, struct ls_err *err);
+LS_MUST_USE int
+store_put(struct store *st, const struct store_call *call, const struct store_put *p,
+	  const struct store_source *src, struct store_meta *ret_meta, struct ls_err *err);
 LS_MUST_USE int store_list(struct store *st, const struct store_call *call, const char *prefix,
 			   const char *after, store_entry_fn *fn, void *arg, struct ls_err *err);
 LS_MUST_USE int store_head(struct store *st, const struct store_call *call, const char *key,
@@ -124,8 +126,7 @@ LS_MUST_USE int store_head(struct store *st, const struct store_call *call, cons
 LS_MUST_USE int store_del(struct store *st, const struct store_call *call, const char *const *keys,
 			  size_t n, struct ls_err *err);
 LS_MUST_USE int store_root(struct store *st, const struct store_call *call, bool create,
-			   char identity[STORE_ETAG_MAX], bool *ret_parent_ok,
-			   struct ls_err *err);
+			   char identity[STORE_ETAG_MAX], bool *ret_parent_ok, struct ls_err *err);
 
 /* -ECANCELED or -ETIMEDOUT when the call should end. For drivers and long loops. */
 int store_call_check(const struct store_call *call, struct ls_err *err);

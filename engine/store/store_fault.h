@@ -19,11 +19,11 @@ enum store_fault_op {
 };
 
 struct store_fault_plan {
-	unsigned ops;      /* calls that count */
-	uint64_t nth;      /* the nth of them fails, from 1; 0: none */
+	unsigned ops;	   /* calls that count */
+	uint64_t nth;	   /* the nth of them fails, from 1; 0: none */
 	bool persistent;   /* and all after it */
-	int code;          /* with this */
-	bool lost_ack;     /* puts and deletions are done, then fail */
+	int code;	   /* with this */
+	bool lost_ack;	   /* puts and deletions are done, then fail */
 	bool short_read;   /* gets deliver half of what they could, without an error */
 	uint64_t delay_ms; /* before every counted call, ended early by its token */
 };

@@ -13,16 +13,16 @@
 enum { POSITION_SLOT_SIZE = 512, POSITION_SALT_HISTORY = 8 };
 
 struct position {
-	uint64_t txid;      /* newest batch that is durable here */
-	uint64_t dev, ino;  /* identity of the database file */
+	uint64_t txid;	   /* newest batch that is durable here */
+	uint64_t dev, ino; /* identity of the database file */
 	uint32_t page_size;
-	uint32_t commit;    /* pages after that batch */
+	uint32_t commit; /* pages after that batch */
 	struct wal_salts salts;
-	uint32_t frame;     /* captured through this frame of that generation, from 1; 0: none */
+	uint32_t frame;	    /* captured through this frame of that generation, from 1; 0: none */
 	struct wal_sum sum; /* running checksum at frame (the WAL header's for 0) */
 	bool big_endian;
-	bool chained;       /* false: sum is the wal-index's after frames without checksum (H85) */
-	bool complete;      /* everything was captured and backfilled: R0 may apply */
+	bool chained;  /* false: sum is the wal-index's after frames without checksum (H85) */
+	bool complete; /* everything was captured and backfilled: R0 may apply */
 	/* Database file at that moment, for R0. */
 	uint64_t db_size;
 	int64_t db_mtime_ns, db_ctime_ns, taken_ns; /* wall clock */
@@ -39,8 +39,8 @@ struct position_file {
 LS_MUST_USE int position_open(const char *path, mode_t mode, struct position_file *ret_file,
 			      struct position *ret, bool *ret_found, struct ls_err *err);
 /* Durable when it returns. */
-LS_MUST_USE int position_write(struct position_file *f, const struct position *p,
-			       struct ls_err *err);
+LS_MUST_USE int
+position_write(struct position_file *f, const struct position *p, struct ls_err *err);
 void position_close(struct position_file *f);
 
 /* The codec, pure, for tests and the fuzzer. */

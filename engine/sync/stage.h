@@ -21,8 +21,8 @@ struct stage_file {
 	struct ls_buf pending; /* bytes not written yet, at most 1 MiB */
 };
 
-LS_MUST_USE int stage_begin(const struct statedir *dir, uint64_t txid, struct stage_file *ret,
-			    struct ls_err *err);
+LS_MUST_USE int
+stage_begin(const struct statedir *dir, uint64_t txid, struct stage_file *ret, struct ls_err *err);
 /* An ltx_sink_fn; arg is the stage_file. */
 int stage_write(void *arg, const void *p, size_t n, struct ls_err *err);
 /* Time of the file = transaction time; fsync, rename, fsync of the directory. */
@@ -36,8 +36,8 @@ struct stage_entry {
 };
 
 /* Local files, ascending; caller frees. Names that are not ours are left alone. */
-LS_MUST_USE int stage_list(const struct statedir *dir, struct stage_entry **ret, size_t *ret_n,
-			   struct ls_err *err);
+LS_MUST_USE int
+stage_list(const struct statedir *dir, struct stage_entry **ret, size_t *ret_n, struct ls_err *err);
 /* Path of one file; caller frees; NULL when memory is short. */
 char *stage_path(const struct statedir *dir, uint64_t txid);
 /* Removes files with a TXID below keep (H45: the newest always stays). */

@@ -15,10 +15,10 @@
 struct upload;
 
 struct upload_info {
-	uint64_t acked;      /* every batch up to here is in the replica */
+	uint64_t acked;	     /* every batch up to here is in the replica */
 	uint64_t remote_max; /* highest TXID over all levels, whoever wrote it */
-	bool has_base;       /* a file with min 1 exists: what follows is protected (H26) */
-	bool fresh;          /* the replica holds no LTX file at all */
+	bool has_base;	     /* a file with min 1 exists: what follows is protected (H26) */
+	bool fresh;	     /* the replica holds no LTX file at all */
 };
 
 LS_MUST_USE int upload_open(const struct statedir *dir, const struct conf_replica *conf,
@@ -41,14 +41,14 @@ LS_MUST_USE int upload_same_tail(struct upload *u, const struct store_call *call
  * Puts the local file of txid at level 0 (create-only), then records it. -EEXIST: the replica holds
  * another file of that name: somebody else writes there (H31).
  */
-LS_MUST_USE int upload_file(struct upload *u, const struct store_call *call, uint64_t txid,
-			    struct ls_err *err);
+LS_MUST_USE int
+upload_file(struct upload *u, const struct store_call *call, uint64_t txid, struct ls_err *err);
 
 /*
  * Puts a level-9 snapshot 1..txid made from the local full image of txid: the same encoded pages
  * under another header (decisions.md 3).
  */
-LS_MUST_USE int upload_snapshot(struct upload *u, const struct store_call *call, uint64_t txid,
-				struct ls_err *err);
+LS_MUST_USE int
+upload_snapshot(struct upload *u, const struct store_call *call, uint64_t txid, struct ls_err *err);
 
 #endif

@@ -17,7 +17,7 @@ struct restore_progress {
 struct restore_opts {
 	const char *output;
 	struct plan_target target;
-	bool force;           /* replace an existing output and its -wal, -shm, -journal */
+	bool force;	      /* replace an existing output and its -wal, -shm, -journal */
 	unsigned parallelism; /* threads; 0: number of cores, at most 8 */
 	void (*progress)(void *arg, const struct restore_progress *p); /* may be NULL */
 	void *progress_arg;
@@ -36,9 +36,9 @@ struct restore_result {
  * plan_build() and the store say; -EBADMSG: damage, naming the object.
  * Re-plans when an object vanished meanwhile (a few times).
  */
-LS_MUST_USE int restore_run(struct store *store, const struct store_call *call,
-			    const struct restore_opts *opts, struct restore_result *ret,
-			    struct ls_err *err);
+LS_MUST_USE int
+restore_run(struct store *store, const struct store_call *call, const struct restore_opts *opts,
+	    struct restore_result *ret, struct ls_err *err);
 
 /* The checks on the output path alone, in the words of the contract. */
 LS_MUST_USE int restore_check_output(const char *output, bool force, struct ls_err *err);

@@ -15,7 +15,7 @@ struct view_info {
 	uint64_t size; /* commit * page_size */
 	uint32_t page_size, commit;
 	int64_t time_ms; /* of the newest file */
-	bool wal_mode;   /* header bytes 18 and 19 of page 1 are 2 */
+	bool wal_mode;	 /* header bytes 18 and 19 of page 1 are 2 */
 };
 
 /*

@@ -1,1 +1,4 @@
-# Unit tests of engine/format or format.
+UNIT_TESTS += tests/unit/test_crc64 tests/unit/test_ltx tests/unit/test_wal
+tests_unit_test_crc64_SOURCES = tests/unit/test_crc64.c
+tests_unit_test_ltx_SOURCES = tests/unit/test_ltx.c
+tests_unit_test_wal_SOURCES = tests/unit/test_wal.c

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+
+#include "engine/format/ltx_name.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Exactly 16 lower-case hex digits at s; anything may follow. */
+static bool
+parse16(const char *s, uint64_t *ret)
+{
+	uint64_t v = 0;
+
+	for (int i = 0; i < LTX_TXID_LEN; i++) {
+		char c = s[i];
+
+		if (c >= '0' && c <= '9')
+			v = v << 4 | (uint64_t)(c - '0');
+		else if (c >= 'a' && c <= 'f')
+			v = v << 4 | (uint64_t)(c - 'a' + 10);
+		else
+			return false;
+	}
+	*ret = v;
+	return true;
+}
+
+void
+ltx_txid_format(uint64_t txid, char out[LTX_TXID_LEN + 1])
+{
+	snprintf(out, LTX_TXID_LEN + 1, "%016" PRIx64, txid);
+}
+
+bool
+ltx_txid_parse(const char *s, uint64_t *ret)
+{
+	return strnlen(s, LTX_TXID_LEN + 1) == LTX_TXID_LEN && parse16(s, ret);
+}
+
+void
+ltx_name_format(uint64_t min, uint64_t max, char out[LTX_NAME_LEN + 1])
+{
+	snprintf(out, LTX_NAME_LEN + 1, "%016" PRIx64 "-%016" PRIx64 ".ltx", min, max);
+}
+
+bool
+ltx_name_parse(const char *name, uint64_t *ret_min, uint64_t *ret_max)
+{
+	uint64_t min, max;
+
+	if (strnlen(name, LTX_NAME_LEN + 1) != LTX_NAME_LEN || !parse16(name, &min) ||
+	    name[16] != '-' || !parse16(name + 17, &max) || strcmp(name + 33, ".ltx") != 0)
+		return false;
+	if (min == 0 || min > max)
+		return false;
+	*ret_min = min;
+	*ret_max = max;
+	return true;
+}
