@@ -6,4 +6,6 @@ engine_libengine_a_SOURCES += \
 	engine/base/err.c engine/base/err.h \
 	engine/base/io.c engine/base/io.h \
 	engine/base/job.c engine/base/job.h \
-	engine/base/stop.c engine/base/stop.h
+	engine/base/log.c engine/base/log.h \
+	engine/base/stop.c engine/base/stop.h \
+	engine/base/timex.c engine/base/timex.h

@@ -1,1 +1,4 @@
-engine_libengine_a_SOURCES +=
+engine_libengine_a_SOURCES += \
+	engine/replica/catalog.c engine/replica/catalog.h \
+	engine/replica/plan.c engine/replica/plan.h \
+	engine/replica/replica.c engine/replica/replica.h

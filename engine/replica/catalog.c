@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+
+#include "engine/replica/catalog.h"
+
+#include "engine/format/ltx.h"
+
+#include <string.h>
+
+enum { FILES_MAX = 100 * 1000 * 1000 };
+
+int
+catalog_add(struct catalog *c, const struct catalog_file *f, struct ls_err *err)
+{
+	char *etag = f->etag && *f->etag ? strdup(f->etag) : NULL;
+
+	if (f->etag && *f->etag && !etag)
+		return ls_err_set(err, -ENOMEM, "catalog: out of memory");
+	if (c->n == FILES_MAX) {
+		free(etag);
+		return ls_err_set(err, -ENOMEM, "catalog: more than %d files", FILES_MAX);
+	}
+	if (c->n == c->cap) {
+		size_t cap = c->cap ? c->cap * 2 : 64;
+		struct catalog_file *files = ls_grow_array(c->files, cap, sizeof *files);
+
+		if (!files) {
+			free(etag);
+			return ls_err_set(err, -ENOMEM, "catalog: out of memory");
+		}
+		c->files = files;
+		c->cap = cap;
+	}
+	c->files[c->n] = *f;
+	c->files[c->n++].etag = etag;
+	return 0;
+}
+
+static int
+compare(const void *pa, const void *pb)
+{
+	const struct catalog_file *a = pa, *b = pb;
+
+	if (a->level != b->level)
+		return a->level < b->level ? -1 : 1;
+	if (a->min != b->min)
+		return a->min < b->min ? -1 : 1;
+	return a->max < b->max ? -1 : a->max > b->max;
+}
+
+void
+catalog_sort(struct catalog *c)
+{
+	size_t i = 0;
+
+	if (c->n)
+		qsort(c->files, c->n, sizeof *c->files, compare);
+	for (int level = 0; level <= LTX_LEVEL_MAX + 1; level++) {
+		while (i < c->n && c->files[i].level < level)
+			i++;
+		c->first[level] = i;
+	}
+}
+
+void
+catalog_done(struct catalog *c)
+{
+	for (size_t i = 0; i < c->n; i++)
+		free(c->files[i].etag);
+	free(c->files);
+	*c = (struct catalog){0};
+}
+
+struct loading {
+	const struct replica *r;
+	struct catalog *c;
+};
+
+static int
+add_entry(void *arg, const struct store_entry *e, struct ls_err *err)
+{
+	struct loading *l = arg;
+	struct catalog_file f = {.size = e->meta.size,
+				 .time_ms = e->meta.time_ms,
+				 .time_exact = e->meta.time_exact};
+	int level;
+
+	if (!replica_key_parse(l->r, e->key, &level, &f.min, &f.max))
+		return 0;
+	f.level = (uint8_t)level;
+	f.etag = (char *)(uintptr_t)e->meta.etag; /* copied */
+	return catalog_add(l->c, &f, err);
+}
+
+int
+catalog_load(const struct replica *r, const struct store_call *call, struct catalog *ret,
+	     struct ls_err *err)
+{
+	struct catalog c = {0};
+	struct loading l = {r, &c};
+
+	for (int level = 0; level <= LTX_LEVEL_MAX; level++) {
+		char prefix[REPLICA_KEY_MAX];
+		int rc;
+
+		replica_level_prefix(r, level, prefix);
+		rc = store_list(r->store, call, prefix, NULL, add_entry, &l, err);
+		if (rc < 0) {
+			catalog_done(&c);
+			return ls_err_wrap(err, rc, "list replica");
+		}
+	}
+	catalog_sort(&c);
+	*ret = c;
+	return 0;
+}
+
+static int
+read_time(struct catalog_file *f, const struct replica *r, const struct store_call *call,
+	  struct ls_err *err)
+{
+	uint8_t raw[LTX_HEADER_SIZE];
+	char key[REPLICA_KEY_MAX];
+	struct store_get g = {.key = key, .len = sizeof raw};
+	struct ltx_header h;
+	size_t n = 0;
+	int rc;
+
+	replica_key(r, f->level, f->min, f->max, key);
+	rc = store_get(r->store, call, &g, raw, &n, NULL, err);
+	if (rc == -ENOENT)
+		return 0; /* merged meanwhile */
+	if (rc < 0)
+		return rc;
+	/* A damaged file keeps the time of its object: the restore that needs it will say so. */
+	if (n == sizeof raw && ltx_header_decode(raw, &h, NULL) == 0) {
+		f->time_ms = h.time_ms;
+		f->time_exact = true;
+	}
+	return 0;
+}
+
+int
+catalog_fill_times(struct catalog *c, const struct replica *r, const struct store_call *call,
+		   struct ls_err *err)
+{
+	for (size_t i = 0; i < c->n; i++) {
+		int rc = c->files[i].time_exact ? 0 : read_time(&c->files[i], r, call, err);
+
+		if (rc < 0)
+			return ls_err_wrap(err, rc, "read transaction times");
+	}
+	return 0;
+}
+
+uint64_t
+catalog_max_txid(const struct catalog *c)
+{
+	uint64_t max = 0;
+
+	for (size_t i = 0; i < c->n; i++)
+		if (c->files[i].max > max)
+			max = c->files[i].max;
+	return max;
+}
+
+/* Ascending max; the highest level first where two end alike. */
+static int
+by_end(const void *pa, const void *pb)
+{
+	const struct catalog_file *a = *(const struct catalog_file *const *)pa;
+	const struct catalog_file *b = *(const struct catalog_file *const *)pb;
+
+	if (a->max != b->max)
+		return a->max < b->max ? -1 : 1;
+	return (a->level < b->level) - (a->level > b->level);
+}
+
+int
+catalog_points(const struct catalog *c, struct catalog_point **ret, size_t *ret_n,
+	       struct ls_err *err)
+{
+	ls_autofree const struct catalog_file **ends = ls_alloc_array(c->n, sizeof *ends);
+	ls_autofree struct catalog_point *points = ls_alloc_array(c->n, sizeof *points);
+	uint64_t reached = 0;
+	size_t n = 0;
+
+	if (!ends || !points)
+		return ls_err_set(err, -ENOMEM, "points: out of memory");
+	for (size_t i = 0; i < c->n; i++)
+		ends[i] = &c->files[i];
+	qsort(ends, c->n, sizeof *ends, by_end);
+	/* T is restorable if a file ends there and begins at most one after the last restorable TXID
+	 * below T: the longest chain over files that end at or before T. */
+	for (size_t i = 0; i < c->n; i++) {
+		const struct catalog_file *f = ends[i];
+		struct catalog_point *last = n ? &points[n - 1] : NULL;
+
+		if (f->level == LTX_LEVEL_SNAPSHOT ? f->min != 1 : f->min > reached + 1)
+			continue;
+		if (last && last->txid == f->max) {
+			last->snapshot |= f->level == LTX_LEVEL_SNAPSHOT;
+			continue;
+		}
+		points[n++] = (struct catalog_point){.txid = f->max,
+						     .time_ms = f->time_ms,
+						     .level = f->level,
+						     .snapshot = f->level == LTX_LEVEL_SNAPSHOT};
+		reached = f->max;
+	}
+	*ret = ls_steal_ptr(&points);
+	*ret_n = n;
+	return 0;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+
+#include "engine/replica/replica.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Storage kinds that write four hex digits for the level and no "ltx/" before it. */
+static bool
+hex_levels(const struct replica *r)
+{
+	return strcmp(r->scheme, "s3") == 0 || strcmp(r->scheme, "oss") == 0;
+}
+
+void
+replica_init(struct replica *r, struct store *store)
+{
+	r->store = store;
+	r->scheme = store->ops->scheme;
+}
+
+void
+replica_level_prefix(const struct replica *r, int level, char out[REPLICA_KEY_MAX])
+{
+	if (hex_levels(r))
+		snprintf(out, REPLICA_KEY_MAX, "%04x/", (unsigned)level);
+	else
+		snprintf(out, REPLICA_KEY_MAX, "ltx/%d/", level);
+}
+
+void
+replica_key(const struct replica *r, int level, uint64_t min, uint64_t max,
+	    char out[REPLICA_KEY_MAX])
+{
+	char name[LTX_NAME_LEN + 1], prefix[REPLICA_KEY_MAX];
+
+	replica_level_prefix(r, level, prefix);
+	ltx_name_format(min, max, name);
+	snprintf(out, REPLICA_KEY_MAX, "%.16s%s", prefix, name);
+}
+
+bool
+replica_key_parse(const struct replica *r, const char *key, int *ret_level, uint64_t *ret_min,
+		  uint64_t *ret_max)
+{
+	char prefix[REPLICA_KEY_MAX];
+
+	for (int level = 0; level <= LTX_LEVEL_MAX; level++) {
+		size_t n;
+
+		replica_level_prefix(r, level, prefix);
+		n = strlen(prefix);
+		if (strncmp(key, prefix, n) != 0)
+			continue;
+		*ret_level = level;
+		return ltx_name_parse(key + n, ret_min, ret_max);
+	}
+	return false;
+}

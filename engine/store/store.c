@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+
+#include "engine/store/store.h"
+
+#include "engine/base/clock.h"
+#include "engine/store/store_file.h"
+
+#include <string.h>
+
+static const struct {
+	const char *type;
+	int (*open)(const struct store_config *, struct store **, struct ls_err *);
+} drivers[] = {
+	{"file", store_file_open},
+};
+
+int
+store_open(const struct store_config *cfg, struct store **ret, struct ls_err *err)
+{
+	for (size_t i = 0; i < sizeof drivers / sizeof drivers[0]; i++)
+		if (strcmp(cfg->type, drivers[i].type) == 0)
+			return drivers[i].open(cfg, ret, err);
+	return ls_err_set(err, -EINVAL, "storage of type '%s' is not supported by this build",
+			  cfg->type);
+}
+
+void
+store_close(struct store *st)
+{
+	if (st)
+		st->ops->close(st);
+}
+
+int
+store_call_check(const struct store_call *call, struct ls_err *err)
+{
+	if (!call)
+		return 0;
+	if (stop_fired(call->stop))
+		return ls_err_set(err, -ECANCELED, "stopped");
+	if (call->deadline_ms && clock_mono_ms() >= call->deadline_ms)
+		return ls_err_set(err, -ETIMEDOUT, "no answer in time");
+	return 0;
+}
+
+bool
+store_key_ok(const char *key)
+{
+	size_t n = strnlen(key, STORE_KEY_MAX + 1);
+	const char *part = key;
+
+	if (n == 0 || n > STORE_KEY_MAX)
+		return false;
+	for (size_t i = 0; i <= n; i++) {
+		size_t len = (size_t)(key + i - part);
+
+		if ((unsigned char)key[i] < 0x20 && key[i] != '\0')
+			return false;
+		if (key[i] != '/' && key[i] != '\0')
+			continue;
+		if (len == 0 || (len == 1 && part[0] == '.') ||
+		    (len == 2 && part[0] == '.' && part[1] == '.'))
+			return false;
+		part = key + i + 1;
+	}
+	return true;
+}
+
+static int
+begin(const struct store_call *call, const char *key, struct ls_err *err)
+{
+	if (!store_key_ok(key))
+		return ls_err_set(err, -EINVAL, "'%.80s' is no valid object key", key);
+	return store_call_check(call, err);
+}
+
+int
+store_get(struct store *st, const struct store_call *call, const struct store_get *g, void *buf,
+	  size_t *ret_n, struct store_meta *ret_meta, struct ls_err *err)
+{
+	int rc = begin(call, g->key, err);
+
+	return rc < 0 ? rc : st->ops->get(st, call, g, buf, ret_n, ret_meta, err);
+}
+
+int
+store_put(struct store *st, const struct store_call *call, const struct store_put *p,
+	  const struct store_source *src, struct store_meta *ret_meta, struct ls_err *err)
+{
+	int rc = begin(call, p->key, err);
+
+	return rc < 0 ? rc : st->ops->put(st, call, p, src, ret_meta, err);
+}
+
+int
+store_list(struct store *st, const struct store_call *call, const char *prefix, const char *after,
+	   store_entry_fn *fn, void *arg, struct ls_err *err)
+{
+	int rc = store_call_check(call, err);
+
+	return rc < 0 ? rc : st->ops->list(st, call, prefix, after, fn, arg, err);
+}
+
+int
+store_head(struct store *st, const struct store_call *call, const char *key, struct store_meta *ret,
+	   struct ls_err *err)
+{
+	int rc = begin(call, key, err);
+
+	return rc < 0 ? rc : st->ops->head(st, call, key, ret, err);
+}
+
+int
+store_del(struct store *st, const struct store_call *call, const char *const *keys, size_t n,
+	  struct ls_err *err)
+{
+	int rc = store_call_check(call, err);
+
+	for (size_t i = 0; rc == 0 && i < n; i++)
+		rc = begin(NULL, keys[i], err);
+	return rc < 0 ? rc : st->ops->del(st, call, keys, n, err);
+}
+
+int
+store_root(struct store *st, const struct store_call *call, bool create,
+	   char identity[STORE_ETAG_MAX], bool *ret_parent_ok, struct ls_err *err)
+{
+	int rc = store_call_check(call, err);
+
+	return rc < 0 ? rc : st->ops->root(st, call, create, identity, ret_parent_ok, err);
+}
+
+static int
+read_mem(void *arg, uint64_t off, void *p, size_t n, struct ls_err *err)
+{
+	(void)err;
+	memcpy(p, (const char *)arg + off, n);
+	return 0;
+}
+
+struct store_source
+store_source_mem(const void *p, size_t n)
+{
+	return (struct store_source){
+		.size = n, .read = read_mem, .arg = (void *)(uintptr_t)p}; /* only read */
+}
