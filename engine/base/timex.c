@@ -169,14 +169,16 @@ struct unit {
 
 /* Longest first where one begins another. */
 static const struct unit units[] = {
-	{"milliseconds", 1},	{"millisecond", 1},    {"ms", 1},
-	{"minutes", 60000},	{"minute", 60000},     {"mins", 60000},	     {"min", 60000},
-	{"months", 2592000000}, {"month", 2592000000}, {"m", 60000},	     {"seconds", 1000},
-	{"second", 1000},	{"secs", 1000},	       {"sec", 1000},	     {"s", 1000},
-	{"hours", 3600000},	{"hour", 3600000},     {"hrs", 3600000},     {"hr", 3600000},
-	{"h", 3600000},		{"days", 86400000},    {"day", 86400000},    {"d", 86400000},
-	{"weeks", 604800000},	{"week", 604800000},   {"w", 604800000},     {"years", 31536000000},
-	{"year", 31536000000},	{"y", 31536000000},
+	{"milliseconds", 1},   {"millisecond", 1},     {"ms", 1},
+	{"minutes", 60000},    {"minute", 60000},      {"mins", 60000},
+	{"min", 60000},	       {"months", 2592000000}, {"month", 2592000000},
+	{"m", 60000},	       {"seconds", 1000},      {"second", 1000},
+	{"secs", 1000},	       {"sec", 1000},	       {"s", 1000},
+	{"hours", 3600000},    {"hour", 3600000},      {"hrs", 3600000},
+	{"hr", 3600000},       {"h", 3600000},	       {"days", 86400000},
+	{"day", 86400000},     {"d", 86400000},	       {"weeks", 604800000},
+	{"week", 604800000},   {"w", 604800000},       {"years", 31536000000},
+	{"year", 31536000000}, {"y", 31536000000},
 };
 
 static const struct unit *
@@ -362,8 +364,8 @@ struct go_unit {
 };
 
 static const struct go_unit go_units[] = {
-	{"ns", 1}, {"us", 1e3}, {"\u00b5s", 1e3}, {"\u03bcs", 1e3}, {"ms", 1e6},
-	{"s", 1e9}, {"m", 60e9}, {"h", 3600e9},
+	{"ns", 1},   {"us", 1e3}, {"\u00b5s", 1e3}, {"\u03bcs", 1e3},
+	{"ms", 1e6}, {"s", 1e9},  {"m", 60e9},	    {"h", 3600e9},
 };
 
 static const struct go_unit *

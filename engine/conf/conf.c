@@ -201,7 +201,8 @@ check_replica(struct conf_yaml *y, yaml_node_t *node, struct raw_replica *raw,
 	ret->sync_interval_ms = raw->sync_set ? raw->sync_ms : 1000;
 	ret->sync_interval_set = raw->sync_set;
 	if (ret->sync_interval_ms == 0)
-		return conf_yaml_error(y, node, err, "sync-interval: must be greater than 0 (got 0s)");
+		return conf_yaml_error(y, node, err,
+				       "sync-interval: must be greater than 0 (got 0s)");
 	if (raw->encoding && strcmp(raw->encoding, "block") == 0)
 		ret->encoding = CONF_LTX_BLOCK;
 	else if (raw->encoding && strcmp(raw->encoding, "frame") != 0)
@@ -211,7 +212,8 @@ check_replica(struct conf_yaml *y, yaml_node_t *node, struct raw_replica *raw,
 	if (raw->name && *raw->name) {
 		if (strchr(raw->name, '/') || raw->name[0] == '.')
 			return conf_yaml_error(y, node, err,
-					       "name: '%.40s' cannot be a directory name", raw->name);
+					       "name: '%.40s' cannot be a directory name",
+					       raw->name);
 		free(ret->name);
 		ret->name = ls_steal_ptr(&raw->name);
 	}
@@ -309,7 +311,8 @@ check_db(struct conf_yaml *y, yaml_node_t *node, const struct raw_db *raw, struc
 	if (raw->journal_mode && strcmp(raw->journal_mode, "keep") == 0)
 		db->journal_keep = true;
 	else if (raw->journal_mode && strcmp(raw->journal_mode, "wal") != 0)
-		return conf_yaml_error(y, node, err, "journal-mode: '%.20s' is neither wal nor keep",
+		return conf_yaml_error(y, node, err,
+				       "journal-mode: '%.20s' is neither wal nor keep",
 				       raw->journal_mode);
 	if (raw->replica && raw->replicas)
 		return conf_yaml_error(y, node, err,
@@ -382,8 +385,8 @@ read_logging(struct conf_yaml *y, yaml_node_t *node, struct conf *c, struct ls_e
 	else if (strcmp(raw.type, "pretty") == 0)
 		c->log_type = CONF_LOG_PRETTY;
 	else
-		return conf_yaml_error(y, node, err, "logging type '%.20s' is not text, json or pretty",
-				       raw.type);
+		return conf_yaml_error(
+			y, node, err, "logging type '%.20s' is not text, json or pretty", raw.type);
 	return 0;
 }
 
@@ -454,8 +457,9 @@ conf_load(const char *path, bool expand_env, struct conf *ret, struct ls_err *er
 	if ((rc = conf_env_expand(text, n, &expanded, &unset, err)) < 0 ||
 	    (rc = conf_parse((const char *)expanded.p, expanded.len, full, ret, err)) < 0)
 		return rc;
-	if (unset && conf_yaml_warn(ret, "%s: %u environment variables are not set and became empty",
-				    full, unset) < 0)
+	if (unset &&
+	    conf_yaml_warn(ret, "%s: %u environment variables are not set and became empty", full,
+			   unset) < 0)
 		return no_memory(err);
 	return 0;
 }

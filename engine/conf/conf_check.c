@@ -85,8 +85,8 @@ same_file(const char *a, const char *b)
 
 	if (strcmp(a, b) == 0)
 		return true;
-	return io_stat(a, &sa, NULL) == 0 && io_stat(b, &sb, NULL) == 0 &&
-	       sa.st_dev == sb.st_dev && sa.st_ino == sb.st_ino;
+	return io_stat(a, &sa, NULL) == 0 && io_stat(b, &sb, NULL) == 0 && sa.st_dev == sb.st_dev &&
+	       sa.st_ino == sb.st_ino;
 }
 
 static int
@@ -101,9 +101,10 @@ check_pair(const struct conf_db *a, const struct conf_db *b, struct ls_err *err)
 	for (size_t i = 0; i < a->nreplicas; i++)
 		for (size_t k = 0; k < b->nreplicas; k++)
 			if (strcmp(a->replicas[i].url, b->replicas[k].url) == 0)
-				return ls_err_set(err, -EINVAL,
-						  "databases '%s' and '%s' have the same replica '%s'",
-						  a->path, b->path, a->replicas[i].url);
+				return ls_err_set(
+					err, -EINVAL,
+					"databases '%s' and '%s' have the same replica '%s'",
+					a->path, b->path, a->replicas[i].url);
 	return 0;
 }
 

@@ -67,7 +67,8 @@ conf_replica_from_url(const char *url, struct conf_replica *ret, struct ls_err *
 	int rc;
 
 	if (!conf_is_url(url))
-		return ls_err_set(err, -EINVAL, "replica url scheme required: write file:///DIRECTORY");
+		return ls_err_set(err, -EINVAL,
+				  "replica url scheme required: write file:///DIRECTORY");
 	if (rest - url != 4 || strncasecmp(url, "file", 4) != 0)
 		return ls_err_set(err, -EINVAL,
 				  "storage of type '%.*s' is not supported by this build: use "

@@ -56,8 +56,7 @@ is_null(const yaml_node_t *node)
 {
 	const char *s;
 
-	if (node->type != YAML_SCALAR_NODE ||
-	    node->data.scalar.style != YAML_PLAIN_SCALAR_STYLE)
+	if (node->type != YAML_SCALAR_NODE || node->data.scalar.style != YAML_PLAIN_SCALAR_STYLE)
 		return false;
 	s = (const char *)node->data.scalar.value;
 	return !*s || strcmp(s, "~") == 0 || strcasecmp(s, "null") == 0;
@@ -121,13 +120,14 @@ parse_duration(struct conf_yaml *y, const yaml_node_t *node, const char *key, ui
 
 	if (timex_duration(s, &ns, NULL) < 0) {
 		if (!parse_int(s, &ns))
-			return conf_yaml_error(y, node, err,
-					       "%s: '%.40s' is no duration: write 300ms, 10s or 1h30m",
-					       key, s);
-		if (ns && conf_yaml_warn(y->conf,
-					 "%s: line %zu: %s: %.40s means nanoseconds: write %.20ss for "
-					 "seconds",
-					 y->name, node->start_mark.line + 1, key, s, s) < 0)
+			return conf_yaml_error(
+				y, node, err,
+				"%s: '%.40s' is no duration: write 300ms, 10s or 1h30m", key, s);
+		if (ns &&
+		    conf_yaml_warn(y->conf,
+				   "%s: line %zu: %s: %.40s means nanoseconds: write %.20ss for "
+				   "seconds",
+				   y->name, node->start_mark.line + 1, key, s, s) < 0)
 			return ls_err_set(err, -ENOMEM, "configuration: out of memory");
 	}
 	if (ns < 0)
@@ -156,8 +156,8 @@ store_scalar(struct conf_yaml *y, yaml_node_t *node, const struct conf_key *k, v
 	}
 	case CONF_BOOL:
 		if (!plain || !parse_bool(s, at))
-			return conf_yaml_error(y, node, err, "%s: '%.40s' is neither true nor false",
-					       k->name, s);
+			return conf_yaml_error(y, node, err,
+					       "%s: '%.40s' is neither true nor false", k->name, s);
 		return 0;
 	case CONF_INT:
 		if (!plain || !parse_int(s, at))
@@ -237,8 +237,8 @@ conf_yaml_map(struct conf_yaml *y, yaml_node_t *node, const struct conf_key *key
 		return 0;
 	if (node->type != YAML_MAPPING_NODE)
 		return conf_yaml_error(y, node, err, "'key: value' lines are wanted here");
-	for (yaml_node_pair_t *p = node->data.mapping.pairs.start;
-	     p < node->data.mapping.pairs.top; p++) {
+	for (yaml_node_pair_t *p = node->data.mapping.pairs.start; p < node->data.mapping.pairs.top;
+	     p++) {
 		yaml_node_t *key = yaml_document_get_node(&y->doc, p->key);
 		yaml_node_t *value = yaml_document_get_node(&y->doc, p->value);
 		size_t i = 0;

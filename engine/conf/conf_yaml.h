@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * conf_yaml: scalars and maps of a YAML document with the rules of spec/contract.md 2.2; every error
- * names file and line. Threads: single.
+ * conf_yaml: scalars and maps of a YAML document with the rules of spec/contract.md 2.2; every
+ * error names file and line. Threads: single.
  */
 #ifndef ENGINE_CONF_CONF_YAML_H
 #define ENGINE_CONF_CONF_YAML_H
@@ -12,7 +12,7 @@
 
 struct conf_yaml {
 	yaml_document_t doc;
-	const char *name; /* of the file, for messages */
+	const char *name;  /* of the file, for messages */
 	struct conf *conf; /* collects warnings */
 };
 
@@ -29,8 +29,8 @@ enum conf_kind {
 struct conf_key {
 	const char *name;
 	enum conf_kind kind;
-	size_t offset;   /* of the value in the target struct */
-	ssize_t set_at;  /* of a bool that says it was given; -1: none */
+	size_t offset;	/* of the value in the target struct */
+	ssize_t set_at; /* of a bool that says it was given; -1: none */
 };
 
 /* Reads a map into target by the table of n keys. Null is an empty map. Unknown keys: a warning. */

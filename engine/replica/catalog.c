@@ -80,9 +80,8 @@ static int
 add_entry(void *arg, const struct store_entry *e, struct ls_err *err)
 {
 	struct loading *l = arg;
-	struct catalog_file f = {.size = e->meta.size,
-				 .time_ms = e->meta.time_ms,
-				 .time_exact = e->meta.time_exact};
+	struct catalog_file f = {
+		.size = e->meta.size, .time_ms = e->meta.time_ms, .time_exact = e->meta.time_exact};
 	int level;
 
 	if (!replica_key_parse(l->r, e->key, &level, &f.min, &f.max))
@@ -190,8 +189,8 @@ catalog_points(const struct catalog *c, struct catalog_point **ret, size_t *ret_
 	for (size_t i = 0; i < c->n; i++)
 		ends[i] = &c->files[i];
 	qsort(ends, c->n, sizeof *ends, by_end);
-	/* T is restorable if a file ends there and begins at most one after the last restorable TXID
-	 * below T: the longest chain over files that end at or before T. */
+	/* T is restorable if a file ends there and begins at most one after the last restorable
+	 * TXID below T: the longest chain over files that end at or before T. */
 	for (size_t i = 0; i < c->n; i++) {
 		const struct catalog_file *f = ends[i];
 		struct catalog_point *last = n ? &points[n - 1] : NULL;

@@ -3,15 +3,15 @@
  * The rule, as the released program has it (spec/format.md 6):
  *
  * 1. Of the level-9 files that qualify, the one that reaches furthest; cur = its end, or 0.
- * 2. Of the files of levels 8..0 that qualify, begin at or before cur + 1 and end after cur: the one
- *    that reaches furthest; then the smaller begin, then the higher level, then the earlier time.
+ * 2. Of the files of levels 8..0 that qualify, begin at or before cur + 1 and end after cur: the
+ * one that reaches furthest; then the smaller begin, then the higher level, then the earlier time.
  *    cur = its end. Again, until none is left.
  *
  * A file qualifies if it ends at or before the wanted TXID. A time selects a TXID first: everything
- * before the first file of levels 0..8 whose time is not before the wanted one; that holds where the
- * clock went back, too. The time of a level-9 file is when it was made, maybe after later
- * transactions: such a file qualifies if it is older than the wanted time or no newer than a file of
- * another level that is. Candidates are visited once, in the order of their begin.
+ * before the first file of levels 0..8 whose time is not before the wanted one; that holds where
+ * the clock went back, too. The time of a level-9 file is when it was made, maybe after later
+ * transactions: such a file qualifies if it is older than the wanted time or no newer than a file
+ * of another level that is. Candidates are visited once, in the order of their begin.
  */
 #include "config.h"
 

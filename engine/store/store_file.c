@@ -331,8 +331,7 @@ may_hold(const char *dir, const char *prefix)
 {
 	size_t d = strlen(dir), p = strlen(prefix);
 
-	return d == 0 || (strncmp(dir, prefix, d < p ? d : p) == 0 &&
-			  (d >= p || prefix[d] == '/'));
+	return d == 0 || (strncmp(dir, prefix, d < p ? d : p) == 0 && (d >= p || prefix[d] == '/'));
 }
 
 static int

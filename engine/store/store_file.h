@@ -5,7 +5,7 @@
 
 #include "engine/store/store.h"
 
-LS_MUST_USE int store_file_open(const struct store_config *cfg, struct store **ret,
-				struct ls_err *err);
+LS_MUST_USE int
+store_file_open(const struct store_config *cfg, struct store **ret, struct ls_err *err);
 
 #endif

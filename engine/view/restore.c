@@ -63,9 +63,10 @@ nothing_there(struct replica *r, const struct store_call *call, struct ls_err *e
 	int rc = store_list(r->store, call, "generations/", NULL, note_object, &old, NULL);
 
 	if (rc == 0 && old)
-		return ls_err_set(err, -EINVAL,
-				  "this replica was written by Litestream 0.3 (it has generations/): "
-				  "this build reads the 0.5 format only");
+		return ls_err_set(
+			err, -EINVAL,
+			"this replica was written by Litestream 0.3 (it has generations/): "
+			"this build reads the 0.5 format only");
 	return ls_err_set(err, -ENOENT, "no matching backup files available");
 }
 

@@ -21,10 +21,11 @@ check_sidecars(const char *output, struct ls_err *err)
 		if (asprintf(&path, "%s%s", output, sidecars[i]) < 0)
 			return ls_err_set(err, -ENOMEM, "out of memory");
 		if (io_stat(path, &s, NULL) == 0)
-			return ls_err_set(err, -EEXIST,
-					  "cannot restore, '%s' exists and SQLite would apply it to "
-					  "the restored database: remove it or use -force",
-					  path);
+			return ls_err_set(
+				err, -EEXIST,
+				"cannot restore, '%s' exists and SQLite would apply it to "
+				"the restored database: remove it or use -force",
+				path);
 	}
 	return 0;
 }
@@ -41,10 +42,11 @@ restore_check_output(const char *output, bool force, struct ls_err *err)
 		return ls_err_set(err, -EEXIST, "cannot restore, output path is a directory: %s",
 				  output);
 	if (rc == 0 && s.st_size > 0 && !force)
-		return ls_err_set(err, -EEXIST,
-				  "cannot restore, output path already exists and is not empty: %s. "
-				  "Use -force to overwrite",
-				  output);
+		return ls_err_set(
+			err, -EEXIST,
+			"cannot restore, output path already exists and is not empty: %s. "
+			"Use -force to overwrite",
+			output);
 	return force ? 0 : check_sidecars(output, err);
 }
 

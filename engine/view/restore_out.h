@@ -15,10 +15,10 @@ struct restore_out {
 
 /* Refuses as restore_check_output() says; makes missing parents; locks and empties OUT.tmp, which
  * an earlier crash may have left. -EBUSY: another restore writes it. */
-LS_MUST_USE int restore_out_begin(const char *path, bool force, struct restore_out *ret,
-				  struct ls_err *err);
-LS_MUST_USE int restore_out_write(struct restore_out *o, const void *p, size_t n, uint64_t off,
-				  struct ls_err *err);
+LS_MUST_USE int
+restore_out_begin(const char *path, bool force, struct restore_out *ret, struct ls_err *err);
+LS_MUST_USE int
+restore_out_write(struct restore_out *o, const void *p, size_t n, uint64_t off, struct ls_err *err);
 /* Sets the size, makes it durable, removes old sidecar files, gives it its name. */
 LS_MUST_USE int restore_out_commit(struct restore_out *o, uint64_t size, struct ls_err *err);
 /* Removes OUT.tmp unless committed; safe on a zeroed struct with fd -1 and after commit. */

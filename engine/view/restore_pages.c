@@ -45,14 +45,14 @@ struct part {
 	struct job job;
 	struct part *next_free;
 	struct object *obj;
-	uint64_t off;    /* of the first frame in the object */
-	size_t len;      /* of all frames */
-	size_t sum_at;   /* where its checksum goes */
-	bool loaded;     /* stored holds the whole object; the frames begin at off */
+	uint64_t off;  /* of the first frame in the object */
+	size_t len;    /* of all frames */
+	size_t sum_at; /* where its checksum goes */
+	bool loaded;   /* stored holds the whole object; the frames begin at off */
 	struct entry *entries;
 	size_t n, cap;
 	uint8_t *stored; /* PART_BYTES + LTX_FRAME_MAX */
-	uint8_t *out;    /* OUT_BYTES + PAGE_SIZE_MAX */
+	uint8_t *out;	 /* OUT_BYTES + PAGE_SIZE_MAX */
 };
 
 struct restore_pages {
@@ -65,7 +65,7 @@ struct restore_pages {
 	size_t nparts;
 	uint32_t page_size, commit;
 	uint32_t min_commit; /* of the objects so far: pages above it are dead in older ones */
-	uint64_t *seen;      /* one bit a page */
+	uint64_t *seen;	     /* one bit a page */
 	uint64_t nseen;
 	uint8_t *index; /* INDEX_CHUNK */
 
@@ -190,8 +190,8 @@ decode_one(struct part *part, const struct entry *e, const uint8_t *frame, size_
 	struct ltx_page page;
 	int rc;
 
-	if (run->bytes && (run->bytes >= OUT_BYTES ||
-			   e->pgno != run->first + run->bytes / hdr->page_size) &&
+	if (run->bytes &&
+	    (run->bytes >= OUT_BYTES || e->pgno != run->first + run->bytes / hdr->page_size) &&
 	    (rc = flush(part, run, err)) < 0)
 		return rc;
 	page.data = part->out + run->bytes;
@@ -332,7 +332,8 @@ part_add(struct part *part, const struct ltx_index_entry *e, bool wanted, struct
 }
 
 /* Room for the checksum of one more piece of the object. Parts write theirs without the lock, so
- * the array never moves: open_object() made it large enough for every cut that walk_index() makes. */
+ * the array never moves: open_object() made it large enough for every cut that walk_index() makes.
+ */
 static size_t
 sum_slot(struct object *o)
 {
@@ -362,7 +363,8 @@ check_entry(const struct object *o, struct cursor *c, const struct ltx_index_ent
 	    struct ls_err *err)
 {
 	if (e->pgno <= c->last || e->offset != c->off)
-		return ls_err_set(err, -EBADMSG, "'%s' is damaged: page index is out of order", o->key);
+		return ls_err_set(err, -EBADMSG, "'%s' is damaged: page index is out of order",
+				  o->key);
 	c->last = e->pgno;
 	c->off += e->size;
 	return 0;
@@ -432,8 +434,8 @@ open_object(struct object *o, const struct catalog_file *f, const uint8_t *head,
 		return ls_err_wrap(err, rc, "'%s' is damaged", o->key);
 	if (o->hdr.min_txid != f->min || o->hdr.max_txid != f->max)
 		return ls_err_set(err, -EBADMSG,
-				  "'%s' is damaged: it holds TXIDs %016" PRIx64 " to %016" PRIx64, o->key,
-				  o->hdr.min_txid, o->hdr.max_txid);
+				  "'%s' is damaged: it holds TXIDs %016" PRIx64 " to %016" PRIx64,
+				  o->key, o->hdr.min_txid, o->hdr.max_txid);
 	pages = (size_t)(f->size / PART_BYTES * 2 + o->at.index_size / 3 / PART_PAGES + 8);
 	o->sums = ls_alloc_array(pages, sizeof *o->sums);
 	o->cap = pages;
@@ -451,7 +453,8 @@ sum_tail(struct object *o, const struct cursor *c, const uint8_t *end, struct su
 	static const uint8_t zeros[LTX_END_SIZE];
 
 	if (c->off + LTX_END_SIZE != o->at.index_offset || memcmp(end, zeros, LTX_END_SIZE) != 0)
-		return ls_err_set(err, -EBADMSG, "'%s' is damaged: page index does not fit", o->key);
+		return ls_err_set(err, -EBADMSG, "'%s' is damaged: page index does not fit",
+				  o->key);
 	o->sums[sum_slot(o)] = sum;
 	return 0;
 }
@@ -595,9 +598,10 @@ check_complete(struct restore_pages *p, struct ls_err *err)
 		return 0;
 	for (uint32_t pgno = 1; pgno <= p->commit; pgno++)
 		if (pgno != lock && !(p->seen[pgno >> 6] >> (pgno & 63) & 1))
-			return ls_err_set(err, -ENODATA,
-					  "page %u of %u is in no file of the backup: it is damaged",
-					  pgno, p->commit);
+			return ls_err_set(
+				err, -ENODATA,
+				"page %u of %u is in no file of the backup: it is damaged", pgno,
+				p->commit);
 	return 0;
 }
 

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+
+#include "engine/base/timex.h"
+#include "engine/replica/catalog.h"
+#include "tools/cmd.h"
+#include "tools/opt.h"
+#include "tools/print.h"
+#include "tools/source.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+const char cmd_ltx_usage[] =
+	"The ltx command lists the LTX files of a replica.\n\n"
+	"Usage:\n\n\tlitestream ltx [arguments] DB_PATH\n\tlitestream ltx [arguments] "
+	"REPLICA_URL\n\n"
+	"Arguments:\n\n"
+	"\t-config PATH\n\t    Specifies the configuration file. Defaults to "
+	"/etc/litestream.yml\n\n"
+	"\t-no-expand-env\n\t    Disables environment variable expansion in configuration file.\n\n"
+	"\t-level LEVEL\n\t    Lists files of one level, 0-9, or of \"all\". Defaults to 0.\n\n"
+	"\t-json\n\t    Prints JSON instead of a table.\n\n"
+	"Examples:\n\n\t$ litestream ltx file:///backup/app\n"
+	"\t$ litestream ltx -level all /var/lib/app.db\n";
+
+enum { COLUMNS = 5, CELL = 40 };
+
+static int
+print_as_table(const struct catalog_file *files, size_t n, struct ls_err *err)
+{
+	static const char *const head[COLUMNS] = {"level", "min_txid", "max_txid", "size",
+						  "created"};
+	ls_autofree const char **cells = ls_alloc_array((n + 1) * COLUMNS, sizeof *cells);
+	ls_autofree char *text = ls_alloc_array(n * COLUMNS, CELL);
+
+	if (!cells || !text)
+		return ls_err_set(err, -ENOMEM, "out of memory");
+	memcpy(cells, head, sizeof head);
+	for (size_t i = 0; i < n; i++) {
+		char *row = text + i * COLUMNS * CELL;
+
+		snprintf(row, CELL, "%d", files[i].level);
+		ltx_txid_format(files[i].min, row + CELL);
+		ltx_txid_format(files[i].max, row + 2 * CELL);
+		snprintf(row + 3 * CELL, CELL, "%" PRIu64, files[i].size);
+		timex_format(files[i].time_ms, row + 4 * CELL);
+		for (int k = 0; k < COLUMNS; k++)
+			cells[(i + 1) * COLUMNS + (size_t)k] = row + k * CELL;
+	}
+	return print_table(COLUMNS, n, cells, err);
+}
+
+static int
+print_as_json(const struct catalog_file *files, size_t n, struct ls_err *err)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < n; i++) {
+		char min[LTX_TXID_LEN + 1], max[LTX_TXID_LEN + 1], time[TIMEX_LEN];
+
+		ltx_txid_format(files[i].min, min);
+		ltx_txid_format(files[i].max, max);
+		timex_format(files[i].time_ms, time);
+		json_array_append_new(
+			list, json_pack("{s:i, s:s, s:s, s:I, s:s}", "level", (int)files[i].level,
+					"min_txid", min, "max_txid", max, "size",
+					(json_int_t)files[i].size, "timestamp", time));
+	}
+	return print_json(list, err);
+}
+
+static int
+list(const struct conf_replica *conf, int lo, int hi, bool json, struct ls_err *err)
+{
+	LS_AUTO(catalog_done) struct catalog cat = {0};
+	struct store *store = NULL;
+	struct replica r;
+	size_t first, n;
+	int rc;
+
+	if ((rc = conf_open_store(conf, &store, err)) < 0)
+		return rc;
+	replica_init(&r, store);
+	rc = catalog_load(&r, NULL, &cat, err);
+	store_close(store);
+	if (rc < 0)
+		return rc;
+	first = cat.first[lo];
+	n = cat.first[hi + 1] - first;
+	return json ? print_as_json(cat.files + first, n, err)
+		    : print_as_table(cat.files + first, n, err);
+}
+
+static int
+parse_level(const char *s, int *ret_lo, int *ret_hi, struct ls_err *err)
+{
+	bool number = *s && strspn(s, "0123456789") == strlen(s);
+
+	if (strcmp(s, "all") == 0) {
+		*ret_lo = 0;
+		*ret_hi = LTX_LEVEL_MAX;
+		return 0;
+	}
+	if (!number)
+		return ls_err_set(err, -EINVAL, "invalid level: must be 0-9 or \"all\"");
+	if (s[1])
+		return ls_err_set(err, -EINVAL, "level must be between 0 and 9");
+	*ret_lo = *ret_hi = s[0] - '0';
+	return 0;
+}
+
+int
+cmd_ltx(struct cmd_context *c, int argc, char **argv, struct ls_err *err)
+{
+	struct source_args args = {0};
+	const char *level = "0";
+	bool json = false;
+	const struct opt opts[] = {{"config", OPT_STRING, &args.config},
+				   {"no-expand-env", OPT_BOOL, &args.no_expand_env},
+				   {"level", OPT_STRING, &level},
+				   {"json", OPT_BOOL, &json},
+				   {0}};
+	int first = opt_parse(opts, argc, argv, err), rc, lo = 0, hi = 0;
+	struct source source;
+
+	if (first < 0)
+		return CMD_USAGE;
+	if (first == argc) {
+		c->hint = "litestream ltx file:///backup/app";
+		return ls_err_set(err, -EINVAL, "database path or replica URL required");
+	}
+	if (argc - first > 1)
+		return ls_err_set(err, -EINVAL, "too many arguments");
+	args.what = argv[first];
+	if ((rc = parse_level(level, &lo, &hi, err)) < 0 ||
+	    (rc = source_open(&args, &source, err)) < 0)
+		return rc;
+	source_setup_log(source.db ? &source.conf : NULL, true, NULL);
+	rc = list(source.replica, lo, hi, json, err);
+	source_close(&source);
+	return rc;
+}
+
+int
+cmd_wal(struct cmd_context *c, int argc, char **argv, struct ls_err *err)
+{
+	fputs("Warning: 'wal' command is deprecated, please use 'ltx' instead\n", stderr);
+	return cmd_ltx(c, argc, argv, err);
+}
