@@ -21,10 +21,15 @@ struct view_info {
 /*
  * Opens the view; its objects stay known until view_unref(). The same view is shared by all who
  * have it open. -ENOENT: this TXID cannot be restored; -EBADMSG: damage.
- * Cost: the header and the index of each small object; of a large one the last 24 bytes.
+ * Cost: each object of at most 1 MiB is read and verified whole, once for all views; of a large one
+ * the header and the last 4 KiB.
  */
 LS_MUST_USE int view_open(struct history *h, const struct store_call *call, uint64_t txid,
 			  struct view **ret, struct ls_err *err);
+/* The same figures from one header read, for directory listings: nothing is opened. wal_mode is not
+ * set. Answers are kept until the next history_refresh() that changes something. */
+LS_MUST_USE int view_stat(struct history *h, const struct store_call *call, uint64_t txid,
+			  struct view_info *ret, struct ls_err *err);
 const struct view_info *view_info(const struct view *v);
 void view_ref(struct view *v);
 void view_unref(struct view *v); /* takes NULL */
