@@ -1,1 +1,3 @@
-# Unit tests of engine/view or view.
+UNIT_TESTS += tests/unit/test_view
+tests_unit_test_view_SOURCES = tests/unit/test_view.c \
+	tests/unit/test_view_model.c tests/unit/test_view_model.h

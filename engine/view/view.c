@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+
+#include "engine/view/view.h"
+
+#include "engine/view/view_int.h"
+
+#include <string.h>
+
+enum { TRIES = 3 };
+
+static struct view *
+find_open(struct history *h, uint64_t txid, uint64_t stamp)
+{
+	struct view *v;
+
+	LS_AUTOLOCK(&h->lock);
+	for (v = h->views; v; v = v->next)
+		if (v->info.txid == txid && v->stamp == stamp) {
+			v->refs++;
+			break;
+		}
+	return v;
+}
+
+static void
+view_free(struct view *v)
+{
+	if (!v)
+		return;
+	for (size_t i = 0; i < v->nobjs; i++)
+		objects_put(v->history->objects, v->objs[i]);
+	pagemap_done(&v->map);
+	free(v->objs);
+	free(v);
+}
+
+/* Makes a new view known, unless another thread opened the same: then that one. */
+static struct view *
+publish(struct history *h, struct view *v)
+{
+	struct view *first;
+
+	pthread_mutex_lock(&h->lock);
+	for (first = h->views; first; first = first->next)
+		if (first->info.txid == v->info.txid && first->stamp == v->stamp)
+			break;
+	if (first) {
+		first->refs++;
+	} else {
+		v->next = h->views;
+		h->views = v;
+	}
+	pthread_mutex_unlock(&h->lock);
+	if (!first)
+		return v;
+	view_free(v);
+	return first;
+}
+
+static int
+read_mode(struct view *v, const struct store_call *call, struct ls_err *err)
+{
+	uint8_t head[20];
+	size_t n = 0;
+	int rc = view_read(v, call, 0, head, sizeof head, false, &n, err);
+
+	if (rc == 0 && n == sizeof head)
+		v->info.wal_mode = head[18] == 2 && head[19] == 2;
+	return rc;
+}
+
+static int
+build(struct view *v, const struct store_call *call, const struct plan *plan, struct ls_err *err)
+{
+	struct objects *os = v->history->objects;
+	const struct ltx_header *hdr;
+	int rc;
+
+	v->objs = ls_alloc_array(plan->n, sizeof *v->objs);
+	if (!v->objs)
+		return ls_err_set(err, -ENOMEM, "view: out of memory");
+	v->nobjs = plan->n;
+	if ((rc = view_load_objects(v, call, plan, err)) < 0 ||
+	    (rc = pagemap_build(os, call, v->objs, v->nobjs, &v->map, err)) < 0)
+		return rc;
+	hdr = &v->objs[0]->hdr;
+	v->info.page_size = hdr->page_size;
+	v->info.commit = hdr->commit;
+	v->info.size = (uint64_t)hdr->commit * hdr->page_size;
+	v->info.time_ms = hdr->time_ms;
+	return read_mode(v, call, err);
+}
+
+static int
+open_once(struct history *h, const struct store_call *call, uint64_t txid, struct view **ret,
+	  struct ls_err *err)
+{
+	LS_AUTO(plan_done) struct plan plan = {0};
+	struct listing *l = history_listing(h);
+	struct view *v = NULL;
+	uint64_t stamp = 0;
+	int rc = listing_plan(l, txid, &plan, err);
+
+	if (rc == 0) {
+		stamp = listing_stamp(&plan);
+		v = find_open(h, txid, stamp);
+	}
+	if (rc == 0 && !v) {
+		v = calloc(1, sizeof *v);
+		if (!v) {
+			listing_unref(l);
+			return ls_err_set(err, -ENOMEM, "view: out of memory");
+		}
+		*v = (struct view){.history = h, .refs = 1, .stamp = stamp, .info.txid = txid};
+		if ((rc = build(v, call, &plan, err)) == 0)
+			v = publish(h, v);
+		else
+			view_free(v);
+	}
+	listing_unref(l);
+	if (rc == 0)
+		*ret = v;
+	return rc;
+}
+
+int
+view_open(struct history *h, const struct store_call *call, uint64_t txid, struct view **ret,
+	  struct ls_err *err)
+{
+	bool changed;
+	int rc = 0;
+
+	for (int i = 0; i < TRIES; i++) {
+		rc = open_once(h, call, txid, ret, err);
+		if (rc != -ESTALE)
+			return rc;
+		/* Merged into another object, or expired, since the last look. */
+		if ((rc = history_refresh(h, call, &changed, err)) < 0)
+			return rc;
+		rc = -ESTALE;
+	}
+	return rc;
+}
+
+const struct view_info *
+view_info(const struct view *v)
+{
+	return &v->info;
+}
+
+void
+view_ref(struct view *v)
+{
+	LS_AUTOLOCK(&v->history->lock);
+	v->refs++;
+}
+
+void
+view_unref(struct view *v)
+{
+	struct view **at;
+	bool last;
+
+	if (!v)
+		return;
+	pthread_mutex_lock(&v->history->lock);
+	last = --v->refs == 0;
+	if (last) {
+		for (at = &v->history->views; *at != v;)
+			at = &(*at)->next;
+		*at = v->next;
+	}
+	pthread_mutex_unlock(&v->history->lock);
+	if (last)
+		view_free(v);
+}
+
+/* The header of the newest file of a point. */
+static int
+read_note(struct history *h, const struct store_call *call, const struct listing *l, uint64_t txid,
+	  struct listing_note *ret, struct ls_err *err)
+{
+	LS_AUTO(plan_done) struct plan plan = {0};
+	const struct catalog_file *f;
+	uint8_t raw[LTX_HEADER_SIZE];
+	char key[REPLICA_KEY_MAX];
+	struct store_get g = {.key = key, .len = sizeof raw};
+	struct ltx_header hdr;
+	size_t n = 0;
+	int rc;
+
+	if ((rc = listing_plan(l, txid, &plan, err)) < 0)
+		return rc;
+	f = plan.files[plan.n - 1];
+	replica_key(&h->replica, f->level, f->min, f->max, key);
+	g.etag = f->etag && *f->etag ? f->etag : NULL;
+	rc = store_get(h->store, call, &g, raw, &n, NULL, err);
+	if (rc == -ENOENT)
+		rc = -ESTALE;
+	if (rc == 0 && n < sizeof raw)
+		rc = ls_err_set(err, -EBADMSG, "too short");
+	if (rc == 0)
+		rc = ltx_header_decode(raw, &hdr, err);
+	if (rc == 0 && (hdr.min_txid != f->min || hdr.max_txid != f->max))
+		rc = ls_err_set(err, -EBADMSG, "it holds other TXIDs");
+	if (rc < 0)
+		return ls_err_wrap(err, rc, rc == -EBADMSG ? "'%s' is damaged" : "'%s'", key);
+	*ret = (struct listing_note){listing_stamp(&plan), hdr.page_size, hdr.commit, hdr.time_ms};
+	return 0;
+}
+
+static int
+stat_once(struct history *h, const struct store_call *call, uint64_t txid, struct view_info *ret,
+	  struct ls_err *err)
+{
+	struct listing *l = history_listing(h);
+	struct listing_note note = {0};
+	size_t i = 0;
+	int rc = listing_find(l, txid, &i, err);
+
+	if (rc == 0) {
+		pthread_mutex_lock(&l->lock);
+		note = l->notes[i];
+		pthread_mutex_unlock(&l->lock);
+	}
+	if (rc == 0 && !note.page_size && (rc = read_note(h, call, l, txid, &note, err)) == 0) {
+		pthread_mutex_lock(&l->lock);
+		l->notes[i] = note;
+		pthread_mutex_unlock(&l->lock);
+	}
+	listing_unref(l);
+	if (rc == 0)
+		*ret = (struct view_info){.txid = txid,
+					  .size = (uint64_t)note.commit * note.page_size,
+					  .page_size = note.page_size,
+					  .commit = note.commit,
+					  .time_ms = note.time_ms};
+	return rc;
+}
+
+int
+view_stat(struct history *h, const struct store_call *call, uint64_t txid, struct view_info *ret,
+	  struct ls_err *err)
+{
+	bool changed;
+	int rc = stat_once(h, call, txid, ret, err);
+
+	if (rc != -ESTALE)
+		return rc;
+	if ((rc = history_refresh(h, call, &changed, err)) < 0)
+		return rc;
+	return stat_once(h, call, txid, ret, err);
+}
