@@ -46,7 +46,7 @@ ls_auto_unlock_(pthread_mutex_t **m)
 	__attribute__((cleanup(ls_auto_unlock_), unused)) pthread_mutex_t *ls_autolock_ =          \
 		(pthread_mutex_lock(m), (m))
 
-/* Calls done(&variable) at the end of the scope: LS_AUTO(ls_buf_done) struct ls_buf b; */
+/* Calls done(&variable) at the end of the scope; initialise it where it is declared. */
 #define LS_AUTO(done) __attribute__((cleanup(done)))
 
 static inline int

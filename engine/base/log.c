@@ -183,12 +183,11 @@ put_head(struct ls_buf *b, enum log_level level, const char *msg)
 void
 log_record(enum log_level level, const char *msg, const struct log_field *fields)
 {
-	LS_AUTO(ls_buf_done) struct ls_buf b;
+	LS_AUTO(ls_buf_done) struct ls_buf b = {.max = LINE_MAX_BYTES};
 	ssize_t n;
 
 	if (!log_enabled(level))
 		return;
-	ls_buf_init(&b, LINE_MAX_BYTES);
 	put_head(&b, level, msg);
 	for (const struct log_field *f = fields; f->kind != LOG_END; f++) {
 		PUT(&b, config.type == LOG_JSON ? ",\"%s\":" : " %s=", f->key);

@@ -70,10 +70,12 @@ walidx_decode(const uint8_t p[WALIDX_HEADER_SIZE], struct walidx_header *ret, st
 		return ls_err_set(err, -EBADMSG, "wal-index: version %u", native32(p));
 	memcpy(&size16, p + 14, sizeof size16);
 	h.page_size = size16 == 1 ? 65536 : size16;
-	if (!dbhdr_page_size_ok(h.page_size))
-		return ls_err_set(err, -EBADMSG, "wal-index: page size %u", h.page_size);
+	h.big_endian = p[13];
 	h.change = native32(p + 8);
 	h.mx_frame = native32(p + 16);
+	/* An empty WAL that was recovered has no page size yet. */
+	if (h.mx_frame && !dbhdr_page_size_ok(h.page_size))
+		return ls_err_set(err, -EBADMSG, "wal-index: page size %u", h.page_size);
 	h.npages = native32(p + 20);
 	h.sum = (struct wal_sum){native32(p + 24), native32(p + 28)};
 	h.salts = (struct wal_salts){get_be32(p + 32), get_be32(p + 36)};

@@ -14,6 +14,7 @@
 enum { WALIDX_HEADER_SIZE = 136, WALIDX_REGION_SIZE = 32768, WALIDX_READ_MARKS = 5 };
 
 struct walidx_header {
+	bool big_endian; /* byte order of the WAL checksum words */
 	uint32_t change; /* counter of transactions */
 	uint32_t page_size;
 	uint32_t mx_frame;  /* horizon: the last committed frame, counted from 1; 0 = empty */

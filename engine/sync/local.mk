@@ -1,1 +1,14 @@
-engine_libengine_a_SOURCES +=
+engine_libengine_a_SOURCES += \
+	engine/sync/capture.c engine/sync/capture.h \
+	engine/sync/checkpoint.c engine/sync/checkpoint.h \
+	engine/sync/continuity.c engine/sync/continuity.h \
+	engine/sync/db.c engine/sync/db.h \
+	engine/sync/dbtask.c engine/sync/dbtask.h \
+	engine/sync/dbtask_open.c \
+	engine/sync/fleet.c engine/sync/fleet.h \
+	engine/sync/frames.c engine/sync/frames.h \
+	engine/sync/position.c engine/sync/position.h \
+	engine/sync/stage.c engine/sync/stage.h \
+	engine/sync/statedir.c engine/sync/statedir.h \
+	engine/sync/upload.c engine/sync/upload.h \
+	engine/sync/watch.c engine/sync/watch.h

@@ -14,6 +14,7 @@ enum { POSITION_SLOT_SIZE = 512, POSITION_SALT_HISTORY = 8 };
 
 struct position {
 	uint64_t txid;	   /* newest batch that is durable here */
+	int64_t time_ms;   /* its transaction time */
 	uint64_t dev, ino; /* identity of the database file */
 	uint32_t page_size;
 	uint32_t commit; /* pages after that batch */

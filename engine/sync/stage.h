@@ -30,6 +30,16 @@ LS_MUST_USE int stage_commit(struct stage_file *f, int64_t time_ms, struct ls_er
 /* Removes it unless committed. Safe after commit and on a zeroed struct with fd -1. */
 void stage_abort(struct stage_file *f);
 
+/* An unlinked file in the state directory for a page index that is too large for memory. */
+struct stage_spill {
+	struct ltx_spill spill;
+	int fd;
+};
+
+LS_MUST_USE int stage_spill_open(const struct statedir *dir, int *ret_fd, struct ls_err *err);
+/* The spill over fd, for ltx_enc.spill; s and fd must outlive the encoder. */
+const struct ltx_spill *stage_spill_init(struct stage_spill *s, int fd);
+
 struct stage_entry {
 	uint64_t txid;
 	uint64_t size;

@@ -31,6 +31,12 @@ void upload_close(struct upload *u);
  * To be repeated after any error of upload_file().
  */
 LS_MUST_USE int upload_connect(struct upload *u, const struct store_call *call, struct ls_err *err);
+/* After an error: whether the replica is still the one that was connected to. -ESTALE: another one,
+ * or somebody else has written there: begin with upload_connect(). */
+LS_MUST_USE int
+upload_reconnect(struct upload *u, const struct store_call *call, struct ls_err *err);
+/* Whether the last failure was that of a local file. */
+bool upload_local_gone(const struct upload *u);
 const struct upload_info *upload_info(const struct upload *u);
 
 /* Whether the newest L0 file of the replica is byte for byte the local one (size and trailer). */

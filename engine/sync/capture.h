@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * capture: committed transactions of one database -> local LTX files.
+ *
+ * The order that makes a crash harmless (engine.md 7.7): local file complete and durable, position
+ * record durable, and only then does a pin move. Whatever may be overwritten next has been
+ * captured. Threads: single (the owner).
+ */
+#ifndef ENGINE_SYNC_CAPTURE_H
+#define ENGINE_SYNC_CAPTURE_H
+
+#include "engine/format/ltx_enc.h"
+#include "engine/sync/db.h"
+#include "engine/sync/frames.h"
+#include "engine/sync/stage.h"
+
+struct capture {
+	struct db *db;
+	const struct statedir *dir;
+	struct position_file record;
+	struct position pos; /* pos.txid: newest batch that is durable locally; 0: none */
+	uint64_t next_txid;  /* of the next batch */
+	enum ltx_encoding encoding;
+	struct frames frames;
+	struct walidx_header seen; /* horizon of the last look */
+	bool unchained;		   /* set when H85 was met; the caller logs it and clears it */
+	bool clock_back;	   /* the same for a clock that went back by more than a minute */
+	uint64_t wal_bytes;	   /* captured since the start */
+	uint64_t file_bytes;	   /* written as local files since the start */
+	/* For the progress of a full image. */
+	void (*progress)(void *arg, uint64_t done_pages, uint64_t pages);
+	void *progress_arg;
+	const struct stop *stop;
+};
+
+/*
+ * Captures everything up to the horizon and moves the pin there: at least one batch if anything was
+ * committed. max_batch_bytes cuts long backlogs at commits.
+ *   ret_batches  files written
+ * -ESTALE: continuity is lost, capture_image() is next. -EAGAIN: nothing to worry, look again.
+ */
+LS_MUST_USE int capture_tail(struct capture *c, uint64_t max_batch_bytes, unsigned *ret_batches,
+			     struct ls_err *err);
+
+/* The whole database as one batch, under a fresh pin. */
+LS_MUST_USE int capture_image(struct capture *c, struct ls_err *err);
+
+/* Records that the WAL is empty or backfilled and everything captured (rule R0), if that is so. */
+LS_MUST_USE int capture_rest(struct capture *c, struct ls_err *err);
+
+void capture_done(struct capture *c);
+
+#endif

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+
+#include "engine/sync/checkpoint.h"
+
+#include "engine/base/clock.h"
+#include "engine/base/io.h"
+
+enum {
+	TAIL_FRAMES = 64, /* as many as may be captured while writers wait */
+	ROUNDS = 4,	  /* of phase 1, before another try later */
+	BUSY_MS = 5,	  /* until then, when a writer holds the lock */
+	DUTY = 24,	  /* barriers take at most 1/24 of the time, below the hard limit */
+};
+
+#define MS_NS UINT64_C(1000000)
+
+bool
+checkpoint_wanted(const struct checkpoint *k, const struct capture *c, uint64_t now_ns)
+{
+	const struct conf_db *conf = c->db->conf;
+	const struct walidx_header *hz = &c->seen;
+	uint32_t min = conf->min_checkpoint_page_count;
+	bool pending = hz->mx_frame > hz->backfill;
+
+	if (!pending)
+		return false;
+	if (hz->mx_frame >= 3 * (uint64_t)min)
+		return k->failures == 0 || now_ns >= k->not_before_ns;
+	if (now_ns < k->not_before_ns)
+		return false;
+	if (hz->mx_frame >= min)
+		return true;
+	return conf->checkpoint_interval_ms &&
+	       now_ns - k->last_ns >= conf->checkpoint_interval_ms * MS_NS;
+}
+
+/* Frames after the captured position, in this generation or a new one. */
+static int
+tail_length(struct capture *c, uint32_t *ret, struct ls_err *err)
+{
+	struct walidx_header hz;
+	int rc = db_walidx(c->db, &hz, err);
+
+	if (rc < 0)
+		return rc;
+	c->seen = hz;
+	*ret = wal_salts_equal(hz.salts, c->pos.salts) ? hz.mx_frame - c->pos.frame : hz.mx_frame;
+	return 0;
+}
+
+/* Under the write lock. *ret_done: false if too much has come meanwhile. */
+static int
+behind_barrier(struct capture *c, unsigned *batches, bool *ret_done, struct ls_err *err)
+{
+	uint32_t tail = 0;
+	unsigned n = 0;
+	int rc;
+
+	*ret_done = false;
+	if ((rc = tail_length(c, &tail, err)) < 0)
+		return rc;
+	if (tail > TAIL_FRAMES)
+		return 0;
+	if ((rc = capture_tail(c, UINT64_MAX, &n, err)) < 0)
+		return rc;
+	*batches += n;
+	if ((rc = db_checkpoint(c->db, false, err)) < 0)
+		return rc;
+	/* Everything is captured and backfilled: this pin takes slot 0. */
+	if ((rc = db_pin_next(c->db, err)) < 0)
+		return rc;
+	db_pin_swap(c->db);
+	*ret_done = true;
+	return 0;
+}
+
+static int
+barrier(struct checkpoint *k, struct capture *c, unsigned *batches, bool *ret_done,
+	struct ls_err *err)
+{
+	uint64_t start;
+	int rc = db_barrier_begin(c->db, err);
+
+	if (rc < 0)
+		return rc;
+	start = clock_mono_ns();
+	rc = behind_barrier(c, batches, ret_done, err);
+	db_barrier_end(c->db);
+	k->barrier_ns = clock_mono_ns() - start;
+	if (k->barrier_ns > k->worst_ns)
+		k->worst_ns = k->barrier_ns;
+	return rc;
+}
+
+/* One try, no waiting, while nothing new was written (F4). */
+static int
+shrink(struct capture *c, struct ls_err *err)
+{
+	uint64_t limit = c->db->conf->truncate_page_n == UINT32_MAX
+				 ? UINT64_MAX
+				 : wal_frame_offset(c->db->page_size, c->db->conf->truncate_page_n);
+	struct stat st;
+	int rc = io_fstat(c->db->wal_fd, &st, err);
+
+	if (rc < 0 || (uint64_t)st.st_size <= limit)
+		return rc;
+	return db_checkpoint(c->db, true, err);
+}
+
+static void
+later(struct checkpoint *k, uint64_t ns)
+{
+	k->not_before_ns = clock_mono_ns() + ns;
+}
+
+int
+checkpoint_run(struct checkpoint *k, struct capture *c, unsigned *ret_batches, struct ls_err *err)
+{
+	bool done = false;
+	uint32_t tail = 0;
+	int rc = 0;
+
+	*ret_batches = 0;
+	for (int i = 0; !done && i < ROUNDS; i++) {
+		unsigned n = 0;
+
+		if ((rc = capture_tail(c, UINT64_MAX, &n, err)) < 0)
+			return rc;
+		*ret_batches += n;
+		if ((rc = db_checkpoint(c->db, false, err)) < 0 ||
+		    (rc = tail_length(c, &tail, err)) < 0)
+			return rc;
+		if (tail > TAIL_FRAMES * 4)
+			continue;
+		rc = barrier(k, c, ret_batches, &done, err);
+		if (rc == -EBUSY)
+			break;
+		if (rc < 0)
+			return rc;
+	}
+	if (!done) {
+		k->failures++;
+		later(k, BUSY_MS * MS_NS * (k->failures < 20 ? k->failures : 20));
+		return 0;
+	}
+	k->failures = 0;
+	k->count++;
+	k->last_ns = clock_mono_ns();
+	later(k, k->barrier_ns * DUTY);
+	if ((rc = tail_length(c, &tail, err)) < 0)
+		return rc;
+	return shrink(c, err);
+}

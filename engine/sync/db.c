@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+
+#include "engine/sync/db.h"
+
+#include "engine/base/clock.h"
+#include "engine/base/io.h"
+#include "engine/format/dbhdr.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { BARRIER_WAIT_MS = 20, WALIDX_TRIES_NS = 1000000 };
+
+int
+db_library_init(struct ls_err *err)
+{
+	/* Each connection is used by one thread at a time and reads one page: no shared page cache
+	 * memory, no lookaside, no statistics. */
+	sqlite3_config(SQLITE_CONFIG_MULTITHREAD);
+	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+	sqlite3_config(SQLITE_CONFIG_PAGECACHE, NULL, 0, 0);
+	sqlite3_config(SQLITE_CONFIG_LOOKASIDE, 0, 0);
+	if (sqlite3_initialize() != SQLITE_OK)
+		return ls_err_set(err, -EIO, "SQLite cannot be initialised");
+	return 0;
+}
+
+static int
+sqlite_error(sqlite3 *conn, int sql_rc, const char *what, struct ls_err *err)
+{
+	int code = -EIO;
+
+	switch (sql_rc & 0xff) {
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED:
+		code = -EBUSY;
+		break;
+	case SQLITE_NOTADB:
+	case SQLITE_CORRUPT:
+		code = -EBADMSG;
+		break;
+	case SQLITE_FULL:
+		code = -ENOSPC;
+		break;
+	case SQLITE_NOMEM:
+		code = -ENOMEM;
+		break;
+	case SQLITE_CANTOPEN:
+	case SQLITE_READONLY:
+	case SQLITE_PERM:
+		code = -EACCES;
+		break;
+	default:
+		break;
+	}
+	return ls_err_set(err, code, "%s: %s", what,
+			  conn ? sqlite3_errmsg(conn) : sqlite3_errstr(sql_rc));
+}
+
+static int
+exec(sqlite3 *conn, const char *sql, struct ls_err *err)
+{
+	int rc = sqlite3_exec(conn, sql, NULL, NULL, NULL);
+
+	return rc == SQLITE_OK ? 0 : sqlite_error(conn, rc, sql, err);
+}
+
+/* The first column of the first row as text; "" without one. */
+static int
+query(sqlite3 *conn, const char *sql, char *out, size_t n, struct ls_err *err)
+{
+	sqlite3_stmt *stmt = NULL;
+	int rc = sqlite3_prepare_v2(conn, sql, -1, &stmt, NULL);
+
+	*out = '\0';
+	if (rc == SQLITE_OK) {
+		rc = sqlite3_step(stmt);
+		if (rc == SQLITE_ROW)
+			snprintf(out, n, "%s", (const char *)sqlite3_column_text(stmt, 0));
+	}
+	sqlite3_finalize(stmt);
+	return rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : sqlite_error(conn, rc, sql, err);
+}
+
+static int
+connect_to(const struct db *db, sqlite3 **ret, struct ls_err *err)
+{
+	sqlite3 *conn = NULL;
+	int one = 1, rc;
+
+	rc = sqlite3_open_v2(db->conf->path, &conn, SQLITE_OPEN_READWRITE, NULL);
+	if (rc != SQLITE_OK) {
+		rc = sqlite_error(conn, rc, "open database", err);
+		sqlite3_close(conn);
+		return rc;
+	}
+	sqlite3_busy_timeout(conn, (int)db->conf->busy_timeout_ms);
+	sqlite3_db_config(conn, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+	sqlite3_file_control(conn, "main", SQLITE_FCNTL_PERSIST_WAL, &one);
+	if ((rc = exec(conn, "PRAGMA wal_autocheckpoint=0; PRAGMA cache_size=8", err)) < 0) {
+		sqlite3_close(conn);
+		return rc;
+	}
+	*ret = conn;
+	return 0;
+}
+
+/* WAL mode, or the switch to it. */
+static int
+ensure_wal(struct db *db, enum db_state *state, struct ls_err *err)
+{
+	char mode[32];
+	int rc;
+
+	if ((rc = query(db->conn[0], "PRAGMA journal_mode", mode, sizeof mode, err)) < 0)
+		return rc;
+	if (strcmp(mode, "wal") == 0)
+		return 0;
+	if (db->conf->journal_keep) {
+		*state = DB_ROLLBACK;
+		ls_err_set(
+			err, -EBUSY,
+			"it is in journal mode '%s' and journal-mode: keep forbids the switch to "
+			"WAL: nothing is replicated until the application switches",
+			mode);
+		return 0;
+	}
+	if ((rc = query(db->conn[0], "PRAGMA journal_mode=wal", mode, sizeof mode, err)) < 0)
+		return rc;
+	if (strcmp(mode, "wal") != 0)
+		return ls_err_set(err, -EBUSY, "it cannot be switched to WAL mode now");
+	db->switched = true;
+	return 0;
+}
+
+static int
+pin(sqlite3 *conn, struct ls_err *err)
+{
+	/* schema_version reads page 1 without loading the schema. */
+	int rc = exec(conn, "BEGIN; PRAGMA schema_version", err);
+
+	if (rc < 0 && !sqlite3_get_autocommit(conn))
+		sqlite3_exec(conn, "ROLLBACK", NULL, NULL, NULL);
+	return rc;
+}
+
+static int
+map_walidx(struct db *db, struct ls_err *err)
+{
+	volatile void *p = NULL;
+	sqlite3_file *f = NULL;
+
+	sqlite3_file_control(db->conn[0], "main", SQLITE_FCNTL_FILE_POINTER, &f);
+	if (!f || !f->pMethods || f->pMethods->iVersion < 2 ||
+	    f->pMethods->xShmMap(f, 0, WALIDX_REGION_SIZE, 0, &p) != SQLITE_OK || !p)
+		return ls_err_set(err, -EBUSY,
+				  "its wal-index cannot be mapped (locking_mode=EXCLUSIVE?)");
+	db->shm = p;
+	return 0;
+}
+
+/* What the file itself says, before SQLite looks. */
+static int
+examine(struct db *db, enum db_state *state, struct ls_err *err)
+{
+	uint8_t raw[DBHDR_SIZE];
+	struct dbhdr hdr;
+	size_t n = 0;
+	int rc;
+
+	if ((rc = io_fstat(db->db_fd, &db->st, err)) < 0)
+		return rc;
+	if (!S_ISREG(db->st.st_mode))
+		return ls_err_set(err, -EBADMSG, "it is not a regular file");
+	if (db->st.st_size == 0) {
+		*state = DB_EMPTY;
+		ls_err_set(err, -EAGAIN, "it is empty: waiting for the first table");
+		return 0;
+	}
+	if ((rc = io_pread(db->db_fd, raw, sizeof raw, 0, &n, err)) < 0 ||
+	    (rc = dbhdr_decode(raw, n, &hdr, err)) < 0)
+		return rc;
+	db->page_size = hdr.page_size;
+	return 0;
+}
+
+static int
+open_connections(struct db *db, enum db_state *state, struct ls_err *err)
+{
+	int rc;
+
+	if ((rc = connect_to(db, &db->conn[0], err)) < 0 || (rc = ensure_wal(db, state, err)) < 0 ||
+	    *state != DB_READY)
+		return rc;
+	if ((rc = connect_to(db, &db->conn[1], err)) < 0 || (rc = pin(db->conn[0], err)) < 0 ||
+	    (rc = map_walidx(db, err)) < 0)
+		return rc;
+	db->current = 0;
+	db->wal_fd = io_open(db->wal_path, O_RDONLY, 0, err);
+	return db->wal_fd < 0 ? db->wal_fd : 0;
+}
+
+static int
+open_all(struct db *db, enum db_state *state, struct ls_err *err)
+{
+	int rc;
+
+	db->db_fd = io_open(db->conf->path, O_RDONLY, 0, err);
+	if (db->db_fd == -ENOENT) {
+		*state = DB_MISSING;
+		return 0;
+	}
+	if (db->db_fd < 0)
+		return db->db_fd;
+	if ((rc = examine(db, state, err)) < 0 || *state != DB_READY)
+		return rc;
+	rc = open_connections(db, state, err);
+	if (rc == -EBUSY) {
+		*state = DB_BUSY;
+		return 0;
+	}
+	return rc;
+}
+
+int
+db_open(const struct conf_db *conf, struct db *ret, enum db_state *ret_state, struct ls_err *err)
+{
+	struct db *db = ret;
+	int rc;
+
+	*db = (struct db){.conf = conf, .db_fd = -1, .wal_fd = -1};
+	*ret_state = DB_READY;
+	if (asprintf(&db->wal_path, "%s-wal", conf->path) < 0) {
+		db->wal_path = NULL;
+		return ls_err_set(err, -ENOMEM, "database: out of memory");
+	}
+	rc = open_all(db, ret_state, err);
+	if (rc < 0 || *ret_state != DB_READY)
+		db_close(db);
+	return rc;
+}
+
+void
+db_close(struct db *db)
+{
+	sqlite3_close(db->barrier);
+	for (int i = 0; i < 2; i++) {
+		if (db->conn[i] && !sqlite3_get_autocommit(db->conn[i]))
+			sqlite3_exec(db->conn[i], "ROLLBACK", NULL, NULL, NULL);
+		sqlite3_close(db->conn[i]);
+	}
+	if (db->wal_fd >= 0)
+		close(db->wal_fd);
+	if (db->db_fd >= 0)
+		close(db->db_fd);
+	free(db->wal_path);
+	*db = (struct db){.conf = db->conf, .db_fd = -1, .wal_fd = -1};
+}
+
+int
+db_pin_next(struct db *db, struct ls_err *err)
+{
+	int rc;
+
+	if (db->next)
+		return 0;
+	if ((rc = pin(db->conn[!db->current], err)) < 0)
+		return ls_err_wrap(err, rc, "pin");
+	db->next = true;
+	return 0;
+}
+
+void
+db_pin_swap(struct db *db)
+{
+	if (!db->next)
+		return;
+	sqlite3_exec(db->conn[db->current], "ROLLBACK", NULL, NULL, NULL);
+	db->current = !db->current;
+	db->next = false;
+}
+
+void
+db_pin_cancel(struct db *db)
+{
+	if (db->next)
+		sqlite3_exec(db->conn[!db->current], "ROLLBACK", NULL, NULL, NULL);
+	db->next = false;
+}
+
+int
+db_walidx(const struct db *db, struct walidx_header *ret, struct ls_err *err)
+{
+	uint64_t end = clock_mono_ns() + WALIDX_TRIES_NS;
+	uint8_t raw[WALIDX_HEADER_SIZE];
+	int rc;
+
+	do {
+		walidx_copy(db->shm, raw);
+		rc = walidx_decode(raw, ret, err);
+	} while (rc == -EAGAIN && clock_mono_ns() < end);
+	return rc;
+}
+
+uint32_t
+db_frame_pgno(const struct db *db, uint32_t frame)
+{
+	volatile void *p = NULL;
+	sqlite3_file *f = NULL;
+
+	sqlite3_file_control(db->conn[db->current], "main", SQLITE_FCNTL_FILE_POINTER, &f);
+	if (!f ||
+	    f->pMethods->xShmMap(f, (int)walidx_region(frame), WALIDX_REGION_SIZE, 0, &p) !=
+		    SQLITE_OK ||
+	    !p)
+		return 0;
+	return walidx_frame_pgno(p, frame);
+}
+
+bool
+db_replaced(const struct db *db)
+{
+	struct stat st;
+
+	if (io_stat(db->conf->path, &st, NULL) < 0)
+		return true;
+	return st.st_dev != db->st.st_dev || st.st_ino != db->st.st_ino;
+}
+
+int
+db_checkpoint(struct db *db, bool truncate, struct ls_err *err)
+{
+	sqlite3 *conn = db->conn[!db->current];
+	int rc;
+
+	if (db->next)
+		return ls_err_set(err, -EBUSY, "checkpoint: both connections hold a pin");
+	sqlite3_busy_timeout(conn, 0);
+	rc = sqlite3_wal_checkpoint_v2(
+		conn, "main", truncate ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE,
+		NULL, NULL);
+	sqlite3_busy_timeout(conn, (int)db->conf->busy_timeout_ms);
+	if (rc != SQLITE_OK && (rc & 0xff) != SQLITE_BUSY && (rc & 0xff) != SQLITE_LOCKED)
+		return sqlite_error(conn, rc, "checkpoint", err);
+	return 0;
+}
+
+int
+db_barrier_begin(struct db *db, struct ls_err *err)
+{
+	int rc;
+
+	if (!db->barrier) {
+		if ((rc = connect_to(db, &db->barrier, err)) < 0)
+			return rc;
+		sqlite3_busy_timeout(db->barrier, BARRIER_WAIT_MS);
+	}
+	return exec(db->barrier, "BEGIN IMMEDIATE", err);
+}
+
+void
+db_barrier_end(struct db *db)
+{
+	sqlite3_exec(db->barrier, "ROLLBACK", NULL, NULL, NULL);
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * db: one watched database: SQLite connections, pins, the mapped wal-index, own descriptors.
+ *
+ * Two connections hold read transactions in turn ("leapfrog", engine.md 7.3): db_pin_next() begins
+ * one on the idle connection, db_pin_swap() ends the older one. From db_open() to db_close() at
+ * least one is held. Nothing is ever written into the database but the switch to WAL mode.
+ *
+ * The database and -shm files are never opened and closed outside SQLite while it has them open:
+ * that would drop its POSIX locks. The descriptor on the database file lives as long as the
+ * connections.
+ * Threads: single (the owner).
+ */
+#ifndef ENGINE_SYNC_DB_H
+#define ENGINE_SYNC_DB_H
+
+#include "engine/conf/conf.h"
+#include "engine/format/walidx.h"
+
+#include <sqlite3.h>
+#include <sys/stat.h>
+
+enum db_state {
+	DB_READY,
+	DB_MISSING,  /* no file: wait */
+	DB_EMPTY,    /* no page yet: wait */
+	DB_BUSY,     /* exclusive or busy: wait */
+	DB_ROLLBACK, /* journal-mode: keep, and it is not in WAL mode: wait */
+};
+
+struct db {
+	const struct conf_db *conf;
+	char *wal_path;
+	sqlite3 *conn[2];
+	sqlite3 *barrier; /* opened when first needed */
+	int current;	  /* conn that holds the pin */
+	bool next;	  /* the other one holds one, too */
+	int db_fd, wal_fd;
+	struct stat st; /* identity at open */
+	uint32_t page_size;
+	bool switched;		  /* to WAL mode by us */
+	const volatile void *shm; /* region 0 of the wal-index */
+};
+
+/* One process-wide SQLite set-up; before any connection. */
+LS_MUST_USE int db_library_init(struct ls_err *err);
+
+/*
+ * Opens and pins. *ret_state other than DB_READY: nothing is open, the text in err says what is
+ * waited for, and 0 is returned. -EBADMSG: not a SQLite database; -EACCES; others.
+ */
+LS_MUST_USE int
+db_open(const struct conf_db *conf, struct db *ret, enum db_state *ret_state, struct ls_err *err);
+void db_close(struct db *db);
+
+LS_MUST_USE int db_pin_next(struct db *db, struct ls_err *err);
+void db_pin_swap(struct db *db);   /* ends the older pin */
+void db_pin_cancel(struct db *db); /* ends the newer one */
+
+/* A consistent copy of the wal-index header. -EAGAIN: none within a millisecond. */
+LS_MUST_USE int db_walidx(const struct db *db, struct walidx_header *ret, struct ls_err *err);
+/* The page number that the wal-index has for a frame (from 1). 0: not mapped. */
+uint32_t db_frame_pgno(const struct db *db, uint32_t frame);
+
+/* Whether the path still names the file that was opened (H33). */
+bool db_replaced(const struct db *db);
+
+/* PASSIVE, or one try of TRUNCATE, on the connection that holds no pin. Busy is no error. */
+LS_MUST_USE int db_checkpoint(struct db *db, bool truncate, struct ls_err *err);
+/* The write lock, with a short wait. -EBUSY: not now. */
+LS_MUST_USE int db_barrier_begin(struct db *db, struct ls_err *err);
+void db_barrier_end(struct db *db);
+
+#endif

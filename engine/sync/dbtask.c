@@ -1,0 +1,474 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+
+#include "engine/sync/dbtask.h"
+
+#include "engine/base/io.h"
+#include "engine/base/log.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+enum {
+	BATCH_MAX = 64 << 20, /* bytes of WAL in one batch, unless one transaction is larger */
+	PRESSURE = 4,	      /* capture without a token when a quarter of the limit is waiting */
+	RETRY_BASE_MS = 500,
+	RETRY_MAX_MS = 15000,
+	FINISH_MS = 30000,
+	PROGRESS_MS = 5000,
+};
+
+#define MS_NS UINT64_C(1000000)
+#define SECOND_NS UINT64_C(1000000000)
+
+/* ---- tokens ---- */
+
+static void
+init_tokens(struct dbtask *t)
+{
+	bool local = strcmp(t->replica->type, "file") == 0 && !t->replica->sync_interval_set;
+
+	t->rate = local ? 10 : 1000.0 / (double)t->replica->sync_interval_ms;
+	t->burst = local ? 20 : t->replica->sync_interval_set ? 1 : 5;
+	t->tokens = t->burst;
+	t->tokens_at_ns = clock_mono_ns();
+}
+
+static void
+refill(struct dbtask *t, uint64_t now_ns)
+{
+	t->tokens += (double)(now_ns - t->tokens_at_ns) / 1e9 * t->rate;
+	if (t->tokens > t->burst)
+		t->tokens = t->burst;
+	t->tokens_at_ns = now_ns;
+}
+
+static void
+spend(struct dbtask *t, unsigned batches)
+{
+	refill(t, clock_mono_ns());
+	t->tokens -= batches;
+	if (t->tokens < -t->burst)
+		t->tokens = -t->burst;
+}
+
+/* ---- life ---- */
+
+static void
+show_progress(void *arg, uint64_t done, uint64_t pages)
+{
+	struct dbtask *t = arg;
+	uint64_t now = clock_mono_ns();
+
+	if (now - t->progress_ns < PROGRESS_MS * MS_NS)
+		return;
+	t->progress_ns = now;
+	log_write(LOG_INFO, "full image in progress", LOG_STR("db", t->name),
+		  LOG_U64("percent", pages ? done * 100 / pages : 0), LOG_U64("pages", done),
+		  LOG_U64("of", pages));
+}
+
+void
+dbtask_init(struct dbtask *t, const struct conf_db *conf, const struct stop *abort)
+{
+	const char *slash = strrchr(conf->path, '/');
+
+	*t = (struct dbtask){.conf = conf,
+			     .replica = &conf->replicas[0],
+			     .name = slash ? slash + 1 : conf->path,
+			     .abort = abort,
+			     .wal_wd = -1,
+			     .dir_wd = -1};
+	t->capture.record.fd = -1;
+	t->capture.stop = abort;
+	t->capture.progress = show_progress;
+	t->capture.progress_arg = t;
+	t->dir.lock_fd = -1;
+	init_tokens(t);
+}
+
+void
+dbtask_close(struct dbtask *t)
+{
+	struct capture *c = &t->capture;
+
+	capture_done(c);
+	if (t->db_open)
+		db_close(&t->db);
+	upload_close(t->upload);
+	t->upload = NULL;
+	if (t->dir_open)
+		statedir_close(&t->dir);
+	t->db_open = t->dir_open = t->connected = false;
+	*c = (struct capture){
+		.record.fd = -1, .stop = t->abort, .progress = show_progress, .progress_arg = t};
+	t->state = DBTASK_CLOSED;
+}
+
+/* ---- looks ---- */
+
+static bool
+frame_in_flight(struct dbtask *t, const struct walidx_header *hz)
+{
+	uint8_t raw[WAL_FRAME_HEADER_SIZE], head[WAL_HEADER_SIZE];
+	struct wal_header h;
+	struct wal_frame f;
+	size_t n = 0;
+
+	if (io_pread(t->db.wal_fd, head, sizeof head, 0, &n, NULL) < 0 ||
+	    wal_header_decode(head, n, &h, NULL) < 0)
+		return false;
+	if (!wal_salts_equal(h.salts, hz->salts))
+		return true; /* a generation begins */
+	if (io_pread(t->db.wal_fd, raw, sizeof raw, wal_frame_offset(t->db.page_size, hz->mx_frame),
+		     &n, NULL) < 0 ||
+	    n < sizeof raw)
+		return false;
+	wal_frame_decode(raw, &f);
+	return wal_salts_equal(f.salts, hz->salts);
+}
+
+enum dbtask_look
+dbtask_look(struct dbtask *t)
+{
+	const struct position *pos = &t->capture.pos;
+	struct walidx_header hz;
+
+	if (t->state != DBTASK_OPEN || atomic_load(&t->rebase) || db_replaced(&t->db))
+		return DBTASK_CHANGED;
+	if (db_walidx(&t->db, &hz, NULL) < 0)
+		return DBTASK_IN_FLIGHT;
+	t->capture.seen = hz;
+	if (hz.mx_frame && (!wal_salts_equal(hz.salts, pos->salts) || hz.mx_frame != pos->frame))
+		return DBTASK_CHANGED;
+	if (checkpoint_wanted(&t->checkpoint, &t->capture, clock_mono_ns()))
+		return DBTASK_CHANGED;
+	return frame_in_flight(t, &hz) ? DBTASK_IN_FLIGHT : DBTASK_QUIET;
+}
+
+bool
+dbtask_may_capture(struct dbtask *t, uint64_t now_ns, uint64_t *ret_when_ns)
+{
+	const struct walidx_header *hz = &t->capture.seen;
+	uint64_t limit = t->conf->min_checkpoint_page_count;
+
+	*ret_when_ns = 0;
+	if (t->state != DBTASK_OPEN) {
+		*ret_when_ns = t->retry_ns;
+		return now_ns >= t->retry_ns;
+	}
+	if (t->errors && now_ns < t->retry_ns) {
+		*ret_when_ns = t->retry_ns;
+		return false;
+	}
+	if (hz->mx_frame > hz->backfill && hz->mx_frame >= limit &&
+	    checkpoint_wanted(&t->checkpoint, &t->capture, now_ns))
+		return true;
+	if (t->upload_busy && !atomic_load(&t->upload_failing))
+		return false;
+	refill(t, now_ns);
+	if (t->tokens >= 1)
+		return true;
+	*ret_when_ns = now_ns + (uint64_t)((1 - t->tokens) / t->rate * 1e9);
+	return false;
+}
+
+/* ---- capture lane ---- */
+
+static void
+note_captured(struct dbtask *t, unsigned batches)
+{
+	struct capture *c = &t->capture;
+
+	spend(t, batches);
+	if (batches)
+		atomic_store(&t->staged, c->pos.txid);
+	if (c->unchained) {
+		c->unchained = false;
+		log_write(LOG_WARN, "SQLite committed frames without a checksum",
+			  LOG_STR("db", t->name), LOG_STR("sqlite", sqlite3_libversion()),
+			  LOG_STR("effect",
+				  "they are replicated; but if every process that uses the "
+				  "database crashes now, SQLite itself loses them"),
+			  LOG_TXID("txid", c->pos.txid));
+	}
+	if (c->clock_back) {
+		c->clock_back = false;
+		log_write(LOG_WARN, "the clock went back", LOG_STR("db", t->name),
+			  LOG_TXID("txid", c->pos.txid));
+	}
+	log_write(LOG_DEBUG, "captured", LOG_STR("db", t->name), LOG_U64("batches", batches),
+		  LOG_TXID("txid", c->pos.txid));
+}
+
+static int
+take_image(struct dbtask *t, struct ls_err *err)
+{
+	uint64_t start = clock_mono_ms();
+	int rc;
+
+	t->progress_ns = clock_mono_ns();
+	if ((rc = capture_image(&t->capture, err)) < 0)
+		return rc;
+	t->need_image = false;
+	atomic_store(&t->image, t->capture.pos.txid);
+	note_captured(t, 1);
+	log_write(LOG_INFO, "caught up", LOG_STR("db", t->name),
+		  LOG_TXID("txid", t->capture.pos.txid), LOG_U64("pages", t->capture.pos.commit),
+		  LOG_MS("elapsed", clock_mono_ms() - start));
+	return 0;
+}
+
+static int
+capture_all(struct dbtask *t, struct ls_err *err)
+{
+	unsigned batches = 0;
+	int rc = 0;
+
+	if (t->need_image && (rc = take_image(t, err)) < 0)
+		return rc;
+	rc = capture_tail(&t->capture, BATCH_MAX, &batches, err);
+	note_captured(t, batches);
+	if (rc == -ESTALE) {
+		log_write(LOG_WARN, "continuity is lost, writing a full image",
+			  LOG_STR("db", t->name), LOG_STR("reason", err->msg));
+		t->need_image = true;
+		rc = take_image(t, err);
+	}
+	if (rc < 0)
+		return rc;
+	if (checkpoint_wanted(&t->checkpoint, &t->capture, clock_mono_ns())) {
+		rc = checkpoint_run(&t->checkpoint, &t->capture, &batches, err);
+		note_captured(t, batches);
+	}
+	return rc;
+}
+
+static int
+open_or_capture(struct dbtask *t, struct ls_err *err)
+{
+	int rc = 0;
+
+	if (t->state == DBTASK_OPEN && (atomic_load(&t->rebase) || db_replaced(&t->db))) {
+		log_write(LOG_WARN,
+			  atomic_load(&t->rebase) ? "local state is gone, starting anew"
+						  : "database file was replaced or removed",
+			  LOG_STR("db", t->conf->path));
+		atomic_store(&t->rebase, false);
+		dbtask_close(t);
+	}
+	if (t->state == DBTASK_CLOSED && (rc = dbtask_open(t, err)) < 0)
+		return rc;
+	return t->state == DBTASK_OPEN ? capture_all(t, err) : 0;
+}
+
+/* Errors that no waiting will heal. */
+static bool
+is_final(int rc)
+{
+	return rc == -EBADMSG || rc == -EINVAL || rc == -EACCES || rc == -EBUSY;
+}
+
+static void
+note_error(struct dbtask *t, int rc, const struct ls_err *err)
+{
+	bool opening = t->state != DBTASK_OPEN;
+	uint64_t wait_ms;
+
+	if (rc == -EAGAIN && t->errors < 100) {
+		t->errors++;
+		t->retry_ns = clock_mono_ns() + 2 * MS_NS;
+		return;
+	}
+	if (opening && is_final(rc) && !t->connected) {
+		log_write(LOG_ERROR, "database is not replicated", LOG_STR("db", t->conf->path),
+			  LOG_STR("error", err->msg));
+		dbtask_close(t);
+		t->state = DBTASK_DEAD;
+		return;
+	}
+	wait_ms = backoff_next_ms(&t->backoff, RETRY_BASE_MS, RETRY_MAX_MS);
+	t->retry_ns = clock_mono_ns() + wait_ms * MS_NS;
+	t->errors++;
+	if (strcmp(t->waiting, err->msg) != 0) {
+		snprintf(t->waiting, sizeof t->waiting, "%s", err->msg);
+		log_write(LOG_ERROR, "sync error", LOG_STR("db", t->conf->path),
+			  LOG_STR("error", err->msg), LOG_MS("retry-in", wait_ms));
+	}
+	if (opening)
+		dbtask_close(t);
+}
+
+void
+dbtask_capture(struct dbtask *t)
+{
+	struct ls_err err = {0};
+	int rc = open_or_capture(t, &err);
+
+	if (rc < 0) {
+		note_error(t, rc, &err);
+		return;
+	}
+	if (t->state == DBTASK_CLOSED) {
+		t->retry_ns = clock_mono_ns() + t->conf->monitor_interval_ms * MS_NS;
+		return;
+	}
+	if (t->errors && t->waiting[0])
+		log_write(LOG_INFO, "sync recovered", LOG_STR("db", t->conf->path),
+			  LOG_U64("previous_errors", t->errors));
+	t->errors = 0;
+	t->waiting[0] = '\0';
+	backoff_reset(&t->backoff);
+}
+
+/* ---- upload lane ---- */
+
+bool
+dbtask_upload_due(struct dbtask *t, uint64_t now_ns)
+{
+	bool work = atomic_load(&t->staged) > atomic_load(&t->acked) || atomic_load(&t->image);
+
+	return t->state == DBTASK_OPEN && work && now_ns >= t->upload_retry_ns;
+}
+
+static int
+upload_one(struct dbtask *t, const struct store_call *call, uint64_t txid, struct ls_err *err)
+{
+	int rc = upload_file(t->upload, call, txid, err);
+
+	if (rc < 0)
+		return rc;
+	atomic_store(&t->acked, txid);
+	log_write(LOG_DEBUG, "ltx file uploaded", LOG_STR("db", t->name), LOG_U64("level", 0),
+		  LOG_TXID("minTXID", txid), LOG_TXID("maxTXID", txid));
+	if (atomic_load(&t->image) != txid)
+		return stage_prune(&t->dir, txid, err);
+	if ((rc = upload_snapshot(t->upload, call, txid, err)) < 0)
+		return rc;
+	atomic_store(&t->image, 0);
+	log_write(LOG_INFO, "snapshot complete", LOG_STR("db", t->name), LOG_TXID("txid", txid));
+	return stage_prune(&t->dir, txid, err);
+}
+
+static int
+upload_all(struct dbtask *t, const struct store_call *call, struct ls_err *err)
+{
+	uint64_t image = atomic_load(&t->image);
+	int rc = 0;
+
+	if (image && image == atomic_load(&t->acked)) {
+		/* The image is there, its snapshot failed the last time. */
+		if ((rc = upload_snapshot(t->upload, call, image, err)) < 0)
+			return rc;
+		atomic_store(&t->image, 0);
+	}
+	while (rc == 0 && atomic_load(&t->acked) < atomic_load(&t->staged))
+		rc = upload_one(t, call, atomic_load(&t->acked) + 1, err);
+	return rc;
+}
+
+static void
+note_upload_error(struct dbtask *t, int rc, const struct ls_err *err)
+{
+	uint64_t wait_ms = backoff_next_ms(&t->upload_backoff, RETRY_BASE_MS, RETRY_MAX_MS);
+	bool news = strcmp(t->upload_err.msg, err->msg) != 0;
+
+	t->upload_err = *err;
+	t->upload_errors++;
+	t->upload_retry_ns = clock_mono_ns() + wait_ms * MS_NS;
+	atomic_store(&t->upload_failing, true);
+	if (news)
+		log_write(rc == -EEXIST ? LOG_ERROR : LOG_WARN, "replica sync error",
+			  LOG_STR("db", t->name), LOG_STR("error", err->msg),
+			  LOG_U64("consecutive_errors", t->upload_errors),
+			  LOG_MS("retry-in", wait_ms));
+}
+
+static int
+try_upload(struct dbtask *t, const struct store_call *call, struct ls_err *err)
+{
+	int rc = 0;
+
+	if (t->upload_errors)
+		rc = upload_reconnect(t->upload, call, err);
+	if (rc == 0)
+		rc = upload_all(t, call, err);
+	/* A local file that is gone or damaged cannot be sent: begin anew (H90). A replica that has
+	 * changed under us is looked at again from the start. */
+	if (rc == -EBADMSG || rc == -ESTALE || (rc == -ENOENT && upload_local_gone(t->upload)))
+		atomic_store(&t->rebase, true);
+	return rc;
+}
+
+void
+dbtask_upload(struct dbtask *t)
+{
+	struct store_call call = {.stop = t->abort, .priority = STORE_PRIO_CAPTURE};
+	struct ls_err err = {0};
+	int rc = try_upload(t, &call, &err);
+
+	if (rc < 0) {
+		note_upload_error(t, rc, &err);
+		return;
+	}
+	if (t->upload_errors)
+		log_write(LOG_INFO, "replica sync recovered", LOG_STR("db", t->name),
+			  LOG_U64("previous_errors", t->upload_errors));
+	t->upload_errors = 0;
+	t->upload_err = (struct ls_err){0};
+	t->upload_retry_ns = 0;
+	backoff_reset(&t->upload_backoff);
+	atomic_store(&t->upload_failing, false);
+}
+
+/* ---- the end ---- */
+
+static int
+finish_once(struct dbtask *t, struct ls_err *err)
+{
+	struct store_call call = {.stop = t->abort};
+	int rc = open_or_capture(t, err);
+
+	if (rc < 0 || t->state != DBTASK_OPEN)
+		return rc;
+	if ((rc = try_upload(t, &call, err)) < 0) {
+		t->upload_errors++;
+		return rc;
+	}
+	return capture_rest(&t->capture, err);
+}
+
+int
+dbtask_finish(struct dbtask *t, bool wait_ok, struct ls_err *err)
+{
+	uint64_t end = clock_mono_ms() + FINISH_MS;
+	bool told = false;
+	int rc;
+
+	while ((rc = finish_once(t, err)) < 0 && clock_mono_ms() < end && !stop_fired(t->abort)) {
+		if (t->state != DBTASK_OPEN && is_final(rc))
+			break;
+		if (t->state != DBTASK_OPEN)
+			dbtask_close(t);
+		if (!told && rc != -EAGAIN)
+			log_write(LOG_WARN,
+				  "shutdown sync failed, retrying (press Ctrl+C again to skip)",
+				  LOG_STR("db", t->conf->path), LOG_STR("error", err->msg));
+		told |= rc != -EAGAIN;
+		if (stop_sleep(t->abort, rc == -EAGAIN ? 2 : 500) < 0)
+			break;
+	}
+	if (rc < 0 && t->state == DBTASK_OPEN)
+		return ls_err_wrap(err, rc,
+				   "database '%s': TXIDs %016" PRIx64 " to %016" PRIx64
+				   " are not in the replica",
+				   t->conf->path, atomic_load(&t->acked) + 1,
+				   atomic_load(&t->staged));
+	if (rc < 0)
+		return ls_err_wrap(err, rc, "database '%s' is not replicated", t->conf->path);
+	if (t->state != DBTASK_OPEN && !wait_ok)
+		return ls_err_set(err, -ENOENT, "database '%s': no position, waiting for data: %s",
+				  t->conf->path, t->waiting);
+	return 0;
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * dbtask: one database and its replica, from waiting for the file to the final sync. It decides and
+ * logs; the fleet calls it from its threads.
+ *
+ * Two lanes: dbtask_capture() and dbtask_upload() may run at the same time, each by at most one
+ * thread; dbtask_look() only while neither capture runs. What they share is atomic.
+ */
+#ifndef ENGINE_SYNC_DBTASK_H
+#define ENGINE_SYNC_DBTASK_H
+
+#include "engine/base/clock.h"
+#include "engine/base/job.h"
+#include "engine/sync/checkpoint.h"
+#include "engine/sync/upload.h"
+
+enum dbtask_state {
+	DBTASK_CLOSED, /* to be opened, now or at retry_ns */
+	DBTASK_OPEN,   /* captured */
+	DBTASK_DEAD,   /* cannot be replicated: the reason was logged */
+};
+
+struct dbtask {
+	const struct conf_db *conf;
+	const struct conf_replica *replica;
+	const char *name; /* base name, for the log */
+	enum dbtask_state state;
+	struct db db;
+	struct statedir dir;
+	struct capture capture;
+	struct checkpoint checkpoint;
+	struct upload *upload;
+	bool db_open, dir_open, connected;
+	bool need_image;
+	bool stopping; /* close everything that is committed, whatever the tokens say */
+	const struct stop *abort;
+
+	/* Batch tokens (decisions.md 1). */
+	double tokens, rate, burst;
+	uint64_t tokens_at_ns;
+
+	/* Between the lanes. */
+	_Atomic uint64_t staged; /* newest local batch */
+	_Atomic uint64_t acked;	 /* newest one in the replica */
+	_Atomic uint64_t image;	 /* TXID of a full image whose snapshot is still to be written */
+	_Atomic bool upload_failing, rebase; /* rebase: the upload lane found local state gone */
+
+	/* Capture lane: errors in a row. */
+	struct backoff backoff;
+	unsigned errors;
+	uint64_t retry_ns;
+	char waiting[LS_ERR_MAX]; /* last reason that was logged */
+	uint64_t progress_ns;
+	/* Upload lane. */
+	struct backoff upload_backoff;
+	unsigned upload_errors;
+	uint64_t upload_retry_ns;
+	struct ls_err upload_err;
+
+	/* The fleet's. */
+	struct job capture_job, upload_job;
+	void *owner;
+	bool capture_busy, upload_busy;
+	uint64_t next_look_ns;
+	unsigned quiet; /* looks in a row that saw nothing */
+	int wal_wd, dir_wd;
+};
+
+void dbtask_init(struct dbtask *t, const struct conf_db *conf, const struct stop *abort);
+void dbtask_close(struct dbtask *t);
+
+/* What a look has seen. No system call but one stat. */
+enum dbtask_look {
+	DBTASK_QUIET,
+	DBTASK_IN_FLIGHT, /* a commit seems to be under way */
+	DBTASK_CHANGED,	  /* there is something to capture, to checkpoint, or to re-open */
+};
+enum dbtask_look dbtask_look(struct dbtask *t);
+
+/* Whether a batch may be closed now; if not, when (0: when the upload is done). */
+bool dbtask_may_capture(struct dbtask *t, uint64_t now_ns, uint64_t *ret_when_ns);
+
+/* Capture lane: opens if needed, captures what is there, checkpoints if wanted. */
+void dbtask_capture(struct dbtask *t);
+
+/* Upload lane: everything staged, in order. */
+bool dbtask_upload_due(struct dbtask *t, uint64_t now_ns);
+void dbtask_upload(struct dbtask *t);
+
+/* The end: captures and uploads everything, retrying the upload for at most 30 s or until abort
+ * fires. An error names what is not replicated. wait_ok: a file that is not there yet is no error.
+ */
+LS_MUST_USE int dbtask_finish(struct dbtask *t, bool wait_ok, struct ls_err *err);
+
+/* Opening, in dbtask_open.c. Returns 0 with t->state open, or still closed (waiting), or dead. */
+LS_MUST_USE int dbtask_open(struct dbtask *t, struct ls_err *err);
+/* Logs a reason for waiting once. */
+void dbtask_wait(struct dbtask *t, const char *what, const char *why);
+
+#endif

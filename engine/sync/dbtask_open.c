@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How capture begins: open and pin the database, take the state directory, meet the replica, and
+ * decide whether to go on where the position record ends (R0, R1) or with a full image.
+ */
+#include "config.h"
+
+#include "engine/base/io.h"
+#include "engine/base/log.h"
+#include "engine/sync/continuity.h"
+#include "engine/sync/dbtask.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+static int
+stat_parent(const char *path, struct stat *ret, struct ls_err *err)
+{
+	ls_autofree char *dir = strdup(path);
+	char *slash = dir ? strrchr(dir, '/') : NULL;
+
+	if (!slash)
+		return ls_err_set(err, -ENOMEM, "out of memory");
+	slash[slash == dir ? 1 : 0] = '\0';
+	return io_stat(dir, ret, err);
+}
+
+static int
+open_state(struct dbtask *t, bool *ret_found, struct ls_err *err)
+{
+	ls_autofree char *path = NULL;
+	struct stat dir;
+	int rc;
+
+	if ((rc = stat_parent(t->conf->path, &dir, err)) < 0 ||
+	    (rc = statedir_open(t->conf->meta_path, &t->db.st, &dir, &t->dir, err)) < 0)
+		return rc;
+	t->dir_open = true;
+	if (!(path = io_join(t->dir.path, "position")))
+		return ls_err_set(err, -ENOMEM, "out of memory");
+	rc = position_open(path, t->dir.file_mode, &t->capture.record, &t->capture.pos, ret_found,
+			   err);
+	if (rc < 0)
+		return rc;
+	io_own(t->capture.record.fd, t->dir.uid, t->dir.gid);
+	return upload_open(&t->dir, t->replica, &t->upload, err);
+}
+
+/* Reads what continuity_decide() looks at. */
+static int
+probe(struct dbtask *t, const struct walidx_header *idx, struct continuity_now *now,
+      struct ls_err *err)
+{
+	const struct position *pos = &t->capture.pos;
+	uint8_t raw[WAL_HEADER_SIZE];
+	size_t n = 0;
+	int rc;
+
+	*now = (struct continuity_now){
+		.db = &t->db.st, .page_size = t->db.page_size, .walidx = idx};
+	if ((rc = io_pread(t->db.wal_fd, raw, WAL_HEADER_SIZE, 0, &n, err)) < 0)
+		return rc;
+	now->has_header = wal_header_decode(raw, n, &now->header, NULL) == 0;
+	if (pos->frame == 0)
+		return 0;
+	rc = io_pread(t->db.wal_fd, raw, WAL_FRAME_HEADER_SIZE,
+		      wal_frame_offset(t->db.page_size, pos->frame - 1), &n, err);
+	if (rc == 0 && n == WAL_FRAME_HEADER_SIZE) {
+		wal_frame_decode(raw, &now->frame);
+		now->has_frame = true;
+	}
+	return rc;
+}
+
+/* Whether every batch that the replica lacks is still here. */
+static int
+spool_is_whole(struct dbtask *t, uint64_t from, uint64_t to, bool *ret, struct ls_err *err)
+{
+	ls_autofree struct stage_entry *v = NULL;
+	size_t n = 0, i = 0;
+	int rc = stage_list(&t->dir, &v, &n, err);
+
+	if (rc < 0)
+		return rc;
+	while (i < n && v[i].txid < from)
+		i++;
+	for (; from <= to && i < n && v[i].txid == from; from++)
+		i++;
+	*ret = from > to;
+	return 0;
+}
+
+/* Local files that are not in the replica and not in the record were never acknowledged. */
+static int
+drop_above(struct dbtask *t, uint64_t txid, struct ls_err *err)
+{
+	ls_autofree struct stage_entry *v = NULL;
+	size_t n = 0;
+	int rc = stage_list(&t->dir, &v, &n, err);
+
+	for (size_t i = 0; rc == 0 && i < n; i++) {
+		ls_autofree char *path = NULL;
+
+		if (v[i].txid <= txid)
+			continue;
+		path = stage_path(&t->dir, v[i].txid);
+		rc = path ? io_unlink(path, err) : ls_err_set(err, -ENOMEM, "out of memory");
+	}
+	return rc;
+}
+
+/* Why the replica does not end where the record says, or "". */
+static int
+compare_replica(struct dbtask *t, const char **why, struct ls_err *err)
+{
+	const struct upload_info *info = upload_info(t->upload);
+	bool same = false, whole = false;
+	int rc;
+
+	*why = "";
+	if (info->fresh || !info->has_base)
+		*why = "the replica holds no full backup";
+	else if (info->remote_max > t->capture.pos.txid)
+		*why = "the replica is ahead of the local record";
+	if (**why)
+		return 0;
+	if ((rc = upload_same_tail(t->upload, NULL, &same, err)) < 0 ||
+	    (rc = spool_is_whole(t, info->remote_max + 1, t->capture.pos.txid, &whole, err)) < 0)
+		return rc;
+	if (!same)
+		*why = "the newest file of the replica is not the one that was written here";
+	else if (!whole)
+		*why = "local files that the replica lacks are gone";
+	return 0;
+}
+
+static int
+decide(struct dbtask *t, bool found, const char **why, struct ls_err *err)
+{
+	struct continuity_now now;
+	struct walidx_header idx;
+	int rc;
+
+	*why = "";
+	if (!found) {
+		*why = upload_info(t->upload)->fresh ? "first capture"
+						     : "there is no local position record";
+		return 0;
+	}
+	if ((rc = compare_replica(t, why, err)) < 0 || **why)
+		return rc;
+	if ((rc = db_walidx(&t->db, &idx, err)) < 0 || (rc = probe(t, &idx, &now, err)) < 0)
+		return rc;
+	if (continuity_decide(&t->capture.pos, &now, why) == CONTINUITY_REBASE && !**why)
+		*why = "continuity is lost";
+	return 0;
+}
+
+static int
+meet_replica(struct dbtask *t, bool found, struct ls_err *err)
+{
+	const struct upload_info *info = upload_info(t->upload);
+	struct capture *c = &t->capture;
+	const char *why = "";
+	bool whole = false;
+	uint64_t keep;
+	int rc;
+
+	if ((rc = upload_connect(t->upload, NULL, err)) < 0)
+		return rc;
+	if ((rc = decide(t, found, &why, err)) < 0)
+		return rc;
+	/* What was staged but never sent: it goes on if it follows the replica without a gap. */
+	keep = found && !info->fresh && c->pos.txid > info->remote_max ? c->pos.txid
+								       : info->remote_max;
+	if ((rc = spool_is_whole(t, info->remote_max + 1, keep, &whole, err)) < 0)
+		return rc;
+	keep = whole ? keep : info->remote_max;
+	if ((rc = drop_above(t, keep, err)) < 0)
+		return rc;
+	t->need_image = *why != '\0';
+	c->next_txid = keep + 1;
+	atomic_store(&t->acked, info->remote_max);
+	atomic_store(&t->staged, keep);
+	t->connected = true;
+	if (t->need_image)
+		log_write(LOG_INFO, "full image", LOG_STR("db", t->name), LOG_STR("reason", why),
+			  LOG_TXID("txid", c->next_txid));
+	else
+		log_write(LOG_INFO, "resuming", LOG_STR("db", t->name),
+			  LOG_TXID("txid", c->pos.txid));
+	return 0;
+}
+
+void
+dbtask_wait(struct dbtask *t, const char *what, const char *why)
+{
+	if (strcmp(t->waiting, why) == 0)
+		return;
+	snprintf(t->waiting, sizeof t->waiting, "%s", why);
+	log_write(LOG_WARN, what, LOG_STR("db", t->conf->path), LOG_STR("reason", why));
+}
+
+static int
+open_db(struct dbtask *t, struct ls_err *err)
+{
+	enum db_state state = DB_READY;
+	int rc;
+
+	err->msg[0] = '\0';
+	if ((rc = db_open(t->conf, &t->db, &state, err)) < 0)
+		return rc;
+	if (state != DB_READY) {
+		dbtask_wait(t, "waiting for database",
+			    *err->msg ? err->msg : "it does not exist yet");
+		return 0;
+	}
+	t->db_open = true;
+	t->waiting[0] = '\0';
+	if (t->db.switched)
+		log_write(LOG_INFO, "database switched to WAL mode", LOG_STR("db", t->conf->path));
+	return 0;
+}
+
+int
+dbtask_open(struct dbtask *t, struct ls_err *err)
+{
+	bool found = false;
+	int rc;
+
+	if ((rc = open_db(t, err)) < 0 || !t->db_open)
+		return rc;
+	t->capture.db = &t->db;
+	t->capture.dir = &t->dir;
+	t->capture.encoding = t->replica->encoding == CONF_LTX_BLOCK ? LTX_BLOCK : LTX_FRAME;
+	if ((rc = open_state(t, &found, err)) < 0 || (rc = meet_replica(t, found, err)) < 0)
+		return rc;
+	t->checkpoint.last_ns = clock_mono_ns();
+	t->state = DBTASK_OPEN;
+	log_write(LOG_INFO, "initialized db", LOG_STR("path", t->conf->path));
+	log_write(LOG_INFO, "replicating to", LOG_STR("db", t->name),
+		  LOG_STR("type", t->replica->type),
+		  LOG_MS("sync-interval", t->replica->sync_interval_ms),
+		  LOG_STR("path", t->replica->path));
+	return 0;
+}

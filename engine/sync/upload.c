@@ -1,0 +1,488 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Cursor file, 48 bytes, big-endian: "LSCURSR1", u32 version 1, u32 zero, u64 CRC of URL NUL root,
+ * u64 acknowledged TXID, u64 1 once the root has been seen, u64 CRC-64 of the 40 bytes before.
+ * Not fsynced: an old cursor only means that a file is put again, which finds itself there.
+ */
+#include "config.h"
+
+#include "engine/sync/upload.h"
+
+#include "engine/base/bytes.h"
+#include "engine/base/io.h"
+#include "engine/format/crc64.h"
+#include "engine/format/ltx_dec.h"
+#include "engine/replica/replica.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { CURSOR_SIZE = 48, CURSOR_VERSION = 1 };
+
+struct upload {
+	const struct statedir *dir;
+	const struct conf_replica *conf;
+	struct store *store;
+	struct replica replica;
+	struct catalog_log *log;
+	char *home; /* replicas/NAME */
+	char root[STORE_ETAG_MAX];
+	bool seen; /* this state directory has met this replica before */
+	bool local_gone;
+	struct upload_info info;
+};
+
+static char *
+in_home(const struct upload *u, const char *name)
+{
+	return io_join(u->home, name);
+}
+
+static uint64_t
+url_crc(const struct upload *u)
+{
+	return crc64(0, u->conf->url, strlen(u->conf->url));
+}
+
+static int
+read_cursor(struct upload *u, struct ls_err *err)
+{
+	ls_autofree char *path = in_home(u, "cursor"), *raw = NULL;
+	size_t n = 0;
+	int rc;
+
+	if (!path)
+		return ls_err_set(err, -ENOMEM, "cursor: out of memory");
+	rc = io_read_file(path, 4096, &raw, &n, err);
+	if (rc == -ENOENT)
+		return 0;
+	if (rc < 0)
+		return rc;
+	if (n != CURSOR_SIZE || memcmp(raw, "LSCURSR1", 8) != 0 ||
+	    get_be64(raw + 40) != crc64(0, raw, 40))
+		return 0;
+	if (get_be32(raw + 8) != CURSOR_VERSION)
+		return ls_err_set(err, -EINVAL, "'%s' was written by a newer litestream-c", path);
+	if (get_be64(raw + 16) != url_crc(u))
+		return 0; /* the URL was changed: a replica never seen before */
+	u->info.acked = get_be64(raw + 24);
+	u->seen = get_be64(raw + 32) == 1;
+	return 0;
+}
+
+static int
+write_cursor(struct upload *u, struct ls_err *err)
+{
+	ls_autofree char *path = in_home(u, "cursor");
+	ls_autoclose int fd = -1;
+	uint8_t raw[CURSOR_SIZE] = "LSCURSR1";
+
+	if (!path)
+		return ls_err_set(err, -ENOMEM, "cursor: out of memory");
+	put_be32(raw + 8, CURSOR_VERSION);
+	put_be64(raw + 16, url_crc(u));
+	put_be64(raw + 24, u->info.acked);
+	put_be64(raw + 32, 1);
+	put_be64(raw + 40, crc64(0, raw, 40));
+	if ((fd = io_open(path, O_WRONLY | O_CREAT, u->dir->file_mode, err)) < 0)
+		return fd;
+	return io_pwrite(fd, raw, sizeof raw, 0, err);
+}
+
+int
+upload_open(const struct statedir *dir, const struct conf_replica *conf, struct upload **ret,
+	    struct ls_err *err)
+{
+	struct upload *u = calloc(1, sizeof *u);
+	int rc = 0;
+
+	if (!u || asprintf(&u->home, "%s/replicas/%s", dir->path, conf->name) < 0) {
+		free(u);
+		return ls_err_set(err, -ENOMEM, "upload: out of memory");
+	}
+	u->dir = dir;
+	u->conf = conf;
+	if ((rc = io_mkdirs(u->home, dir->dir_mode, err)) < 0 ||
+	    (rc = conf_open_store(conf, &u->store, err)) < 0 || (rc = read_cursor(u, err)) < 0) {
+		upload_close(u);
+		return rc;
+	}
+	replica_init(&u->replica, u->store);
+	*ret = u;
+	return 0;
+}
+
+void
+upload_close(struct upload *u)
+{
+	if (!u)
+		return;
+	catalog_log_close(u->log);
+	store_close(u->store);
+	free(u->home);
+	free(u);
+}
+
+const struct upload_info *
+upload_info(const struct upload *u)
+{
+	return &u->info;
+}
+
+static int
+check_root(struct upload *u, const struct store_call *call, struct ls_err *err)
+{
+	bool parent_ok = false;
+	int rc = store_root(u->store, call, !u->seen, u->root, &parent_ok, err);
+
+	if (rc == -ENOENT && u->seen)
+		return ls_err_wrap(err, rc,
+				   "the replica was there before and is gone (not mounted?); it is "
+				   "not created again");
+	return rc;
+}
+
+static int
+open_log(struct upload *u, struct ls_err *err)
+{
+	ls_autofree char *path = in_home(u, "catalog");
+	bool valid = false;
+
+	if (!path)
+		return ls_err_set(err, -ENOMEM, "catalog: out of memory");
+	if (u->log)
+		return 0;
+	return catalog_log_open(path, u->conf->url, u->root, &u->log, &valid, err);
+}
+
+/* The newest file of level 0, or NULL. */
+static const struct catalog_file *
+newest_l0(const struct catalog *c)
+{
+	return c->first[1] ? &c->files[c->first[1] - 1] : NULL;
+}
+
+static void
+take_stock(struct upload *u, const struct catalog *c)
+{
+	u->info.remote_max = catalog_max_txid(c);
+	u->info.fresh = c->n == 0;
+	u->info.acked = u->info.remote_max;
+	u->info.has_base = false;
+	for (size_t i = 0; i < c->n; i++)
+		u->info.has_base |= c->files[i].min == 1;
+}
+
+int
+upload_connect(struct upload *u, const struct store_call *call, struct ls_err *err)
+{
+	LS_AUTO(catalog_done) struct catalog cat = {0};
+	int rc;
+
+	if ((rc = check_root(u, call, err)) < 0 ||
+	    (rc = catalog_load(&u->replica, call, &cat, err)) < 0 || (rc = open_log(u, err)) < 0 ||
+	    (rc = catalog_log_reset(u->log, &cat, err)) < 0)
+		return rc;
+	take_stock(u, &cat);
+	u->seen = true;
+	return write_cursor(u, err);
+}
+
+/* ---- local files as sources ---- */
+
+struct local {
+	int fd;
+	uint64_t size;
+	char *path;
+	int64_t time_ms;
+};
+
+static void
+local_close(struct local *l)
+{
+	if (l->fd >= 0)
+		close(l->fd);
+	free(l->path);
+}
+
+static int
+local_read(void *arg, uint64_t off, void *p, size_t n, struct ls_err *err)
+{
+	const struct local *l = arg;
+	int rc = io_pread_exact(l->fd, p, n, off, err);
+
+	return rc < 0 ? ls_err_wrap(err, rc, "'%s'", l->path) : 0;
+}
+
+/* Opens and looks at the header: a file that is not what its name says is never sent (H90). */
+static int
+local_open(const struct statedir *dir, uint64_t txid, struct local *ret, struct ls_err *err)
+{
+	uint8_t raw[LTX_HEADER_SIZE];
+	struct ltx_header h;
+	struct stat st;
+	int rc;
+
+	*ret = (struct local){.fd = -1, .path = stage_path(dir, txid)};
+	if (!ret->path)
+		return ls_err_set(err, -ENOMEM, "upload: out of memory");
+	ret->fd = io_open(ret->path, O_RDONLY, 0, err);
+	if (ret->fd < 0)
+		return ret->fd;
+	if ((rc = io_fstat(ret->fd, &st, err)) < 0 ||
+	    (rc = io_pread_exact(ret->fd, raw, sizeof raw, 0, err)) < 0 ||
+	    (rc = ltx_header_decode(raw, &h, err)) < 0)
+		return ls_err_wrap(err, rc, "local file '%s'", ret->path);
+	if (h.min_txid != txid || h.max_txid != txid)
+		return ls_err_set(err, -EBADMSG, "local file '%s' holds other TXIDs", ret->path);
+	ret->size = (uint64_t)st.st_size;
+	ret->time_ms = h.time_ms;
+	return 0;
+}
+
+int
+upload_same_tail(struct upload *u, const struct store_call *call, bool *ret_same,
+		 struct ls_err *err)
+{
+	const struct catalog_file *f = newest_l0(catalog_log_catalog(u->log));
+	LS_AUTO(local_close) struct local l = {.fd = -1};
+	uint8_t here[LTX_TRAILER_SIZE], there[LTX_TRAILER_SIZE];
+	char key[REPLICA_KEY_MAX];
+	struct store_get g = {.key = key, .len = sizeof there};
+	size_t n = 0;
+	int rc;
+
+	*ret_same = false;
+	if (!f || f->min != f->max || f->max != u->info.remote_max || f->size < LTX_SIZE_MIN)
+		return 0;
+	rc = local_open(u->dir, f->max, &l, NULL);
+	if (rc < 0 || l.size != f->size)
+		return rc == -ENOMEM ? ls_err_set(err, rc, "out of memory") : 0;
+	replica_key(&u->replica, 0, f->min, f->max, key);
+	g.off = f->size - sizeof there;
+	if ((rc = store_get(u->store, call, &g, there, &n, NULL, err)) < 0 ||
+	    (rc = io_pread_exact(l.fd, here, sizeof here, g.off, err)) < 0)
+		return rc;
+	*ret_same = n == sizeof there && memcmp(here, there, sizeof here) == 0;
+	return 0;
+}
+
+static int
+put(struct upload *u, const struct store_call *call, const struct local *l,
+    const struct catalog_file *f, struct ls_err *err)
+{
+	char key[REPLICA_KEY_MAX];
+	struct store_put p = {.key = key, .time_ms = l->time_ms, .create_only = true};
+	struct store_source src = {
+		.size = l->size, .read = local_read, .arg = (void *)(uintptr_t)l, .path = l->path};
+	int rc;
+
+	replica_key(&u->replica, f->level, f->min, f->max, key);
+	if ((rc = store_put(u->store, call, &p, &src, NULL, err)) < 0)
+		return rc;
+	return catalog_log_put(u->log, f, err);
+}
+
+/* The root is looked at before each put: nothing is written under a bare mount point (H86). */
+static int
+same_root(struct upload *u, const struct store_call *call, struct ls_err *err)
+{
+	char now[STORE_ETAG_MAX];
+	bool parent_ok;
+	int rc = store_root(u->store, call, false, now, &parent_ok, err);
+
+	if (rc < 0)
+		return rc;
+	if (strcmp(now, u->root) != 0)
+		return ls_err_set(err, -ESTALE,
+				  "the replica is another one than before "
+				  "(mounted or replaced meanwhile)");
+	return 0;
+}
+
+int
+upload_reconnect(struct upload *u, const struct store_call *call, struct ls_err *err)
+{
+	LS_AUTO(catalog_done) struct catalog cat = {0};
+	uint64_t known = u->info.remote_max;
+	int rc;
+
+	if ((rc = same_root(u, call, err)) < 0 ||
+	    (rc = catalog_load(&u->replica, call, &cat, err)) < 0)
+		return rc;
+	/* A put whose acknowledgement was lost is one more than we know of. */
+	if (catalog_max_txid(&cat) < known || catalog_max_txid(&cat) > known + 1)
+		return ls_err_set(err, -ESTALE,
+				  "the replica ends at TXID %016" PRIx64 " and not at %016" PRIx64,
+				  catalog_max_txid(&cat), known);
+	return 0;
+}
+
+bool
+upload_local_gone(const struct upload *u)
+{
+	return u->local_gone;
+}
+
+int
+upload_file(struct upload *u, const struct store_call *call, uint64_t txid, struct ls_err *err)
+{
+	LS_AUTO(local_close) struct local l = {.fd = -1};
+	struct catalog_file f = {.min = txid, .max = txid, .time_exact = true};
+	int rc;
+
+	u->local_gone = false;
+	if ((rc = same_root(u, call, err)) < 0)
+		return rc;
+	if ((rc = local_open(u->dir, txid, &l, err)) < 0) {
+		u->local_gone = true;
+		return rc;
+	}
+	f.size = l.size;
+	f.time_ms = l.time_ms;
+	if ((rc = put(u, call, &l, &f, err)) < 0)
+		return rc;
+	u->info.acked = txid;
+	u->info.fresh = false;
+	u->info.has_base |= txid == 1;
+	if (txid > u->info.remote_max)
+		u->info.remote_max = txid;
+	return write_cursor(u, err);
+}
+
+/* ---- the snapshot that goes with a full image ---- */
+
+static int
+source_local(void *arg, uint64_t off, void *p, size_t n, size_t *ret_n, struct ls_err *err)
+{
+	return io_pread(((struct local *)arg)->fd, p, n, off, ret_n, err);
+}
+
+struct out {
+	int fd;
+	uint64_t off;
+	struct ls_buf pending;
+	int spill_fd;
+};
+
+static int
+flush(struct out *o, struct ls_err *err)
+{
+	int rc = io_pwrite(o->fd, o->pending.p, o->pending.len, o->off, err);
+
+	o->off += o->pending.len;
+	o->pending.len = 0;
+	return rc;
+}
+
+static int
+sink_out(void *arg, const void *p, size_t n, struct ls_err *err)
+{
+	struct out *o = arg;
+	int rc;
+
+	if (o->pending.len + n > o->pending.max && (rc = flush(o, err)) < 0)
+		return rc;
+	return ls_buf_append(&o->pending, p, n) < 0
+		       ? ls_err_set(err, -ENOMEM, "snapshot: out of memory")
+		       : 0;
+}
+
+static int
+copy_pages(struct ltx_dec *d, struct ltx_enc *e, const struct store_call *call, struct ls_err *err)
+{
+	struct ltx_page page;
+	const uint8_t *stored = NULL;
+	int rc;
+
+	while ((rc = ltx_dec_next(d, &page, &stored, err)) == 0)
+		if ((rc = ltx_enc_stored(e, &page, stored, err)) < 0 ||
+		    (rc = store_call_check(call, err)) < 0)
+			return rc;
+	return rc < 0 ? rc : 0;
+}
+
+static int
+write_snapshot(struct local *from, struct out *o, const struct store_call *call, struct ls_err *err)
+{
+	struct stage_spill spill;
+	struct ltx_dec *d = NULL;
+	struct ltx_trailer t;
+	struct ltx_header h;
+	struct ltx_enc e;
+	int rc = ltx_dec_open(source_local, from, from->size, &d, err);
+
+	if (rc < 0)
+		return rc;
+	h = *ltx_dec_header(d);
+	h.min_txid = 1;
+	rc = ltx_enc_begin(&e, &h, LTX_FRAME, sink_out, o, err);
+	e.spill = stage_spill_init(&spill, o->spill_fd);
+	if (rc == 0)
+		rc = copy_pages(d, &e, call, err);
+	if (rc == 0)
+		rc = ltx_enc_end(&e, 0, &t, err);
+	if (rc == 0)
+		rc = flush(o, err);
+	ltx_enc_done(&e);
+	ltx_dec_close(d);
+	return rc < 0 ? ls_err_wrap(err, rc, "local file '%s'", from->path) : 0;
+}
+
+static int
+put_snapshot(struct upload *u, const struct store_call *call, const char *tmp, struct local *from,
+	     struct ls_err *err)
+{
+	struct out o = {.spill_fd = -1};
+	struct local l = {.time_ms = from->time_ms, .path = (char *)(uintptr_t)tmp};
+	struct catalog_file f = {.min = 1,
+				 .level = LTX_LEVEL_SNAPSHOT,
+				 .time_ms = from->time_ms,
+				 .time_exact = true};
+	int rc;
+
+	o.fd = io_open(tmp, O_RDWR | O_CREAT | O_TRUNC, u->dir->file_mode, err);
+	if (o.fd < 0)
+		return o.fd;
+	ls_buf_init(&o.pending, 1 << 20);
+	if ((rc = stage_spill_open(u->dir, &o.spill_fd, err)) == 0)
+		rc = write_snapshot(from, &o, call, err);
+	if (rc == 0)
+		rc = io_fsync(o.fd, tmp, err);
+	if (rc == 0) {
+		l.fd = o.fd;
+		l.size = f.size = o.off;
+	}
+	ls_buf_done(&o.pending);
+	if (rc == 0) {
+		f.max = u->info.acked;
+		rc = put(u, call, &l, &f, err);
+	}
+	if (o.spill_fd >= 0)
+		close(o.spill_fd);
+	close(o.fd);
+	return rc;
+}
+
+int
+upload_snapshot(struct upload *u, const struct store_call *call, uint64_t txid, struct ls_err *err)
+{
+	LS_AUTO(local_close) struct local from = {.fd = -1};
+	ls_autofree char *tmp = io_join(u->dir->path, "snapshot.tmp");
+	int rc, ignored;
+
+	if (!tmp)
+		return ls_err_set(err, -ENOMEM, "snapshot: out of memory");
+	if (u->info.acked != txid)
+		return ls_err_set(err, -EINVAL, "snapshot of %016" PRIx64 " before its upload",
+				  txid);
+	if ((rc = same_root(u, call, err)) < 0 || (rc = local_open(u->dir, txid, &from, err)) < 0)
+		return rc;
+	rc = put_snapshot(u, call, tmp, &from, err);
+	ignored = io_unlink(tmp, NULL);
+	(void)ignored;
+	if (rc == 0)
+		u->info.has_base = true;
+	return rc;
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+
+#include "engine/sync/watch.h"
+
+#include <sys/inotify.h>
+
+int
+watch_init(struct watch *w, struct ls_err *err)
+{
+	w->fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	return w->fd < 0 ? ls_err_sys(err, errno, "inotify") : 0;
+}
+
+void
+watch_done(struct watch *w)
+{
+	if (w->fd >= 0)
+		close(w->fd);
+	w->fd = -1;
+}
+
+int
+watch_wal(struct watch *w, const char *wal_path)
+{
+	return w->fd < 0 ? -1 : inotify_add_watch(w->fd, wal_path, IN_MODIFY | IN_ONESHOT);
+}
+
+int
+watch_dir(struct watch *w, const char *dir)
+{
+	if (w->fd < 0)
+		return -1;
+	return inotify_add_watch(w->fd, dir,
+				 IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_ONLYDIR);
+}
+
+void
+watch_read(struct watch *w, watch_fn *fn, void *arg)
+{
+	_Alignas(struct inotify_event) char buf[8192];
+	ssize_t n;
+
+	while ((n = read(w->fd, buf, sizeof buf)) > 0)
+		for (char *p = buf; p < buf + n;) {
+			const struct inotify_event *e = (const void *)p;
+
+			if (e->mask & IN_Q_OVERFLOW)
+				fn(arg, -1, "");
+			else if (!(e->mask & IN_IGNORED))
+				fn(arg, e->wd, e->len ? e->name : "");
+			p += sizeof *e + e->len;
+		}
+}
