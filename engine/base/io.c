@@ -21,6 +21,12 @@ sys_renamex(const char *from, const char *to, unsigned flags)
 }
 
 static int
+sys_write_back(int fd, off_t off, off_t n)
+{
+	return sync_file_range(fd, off, n, SYNC_FILE_RANGE_WRITE);
+}
+
+static int
 sys_utimens(const char *path, const struct timespec ts[2])
 {
 	return utimensat(AT_FDCWD, path, ts, 0);
@@ -33,6 +39,7 @@ const struct io_ops io_system = {
 	.pwrite = pwrite,
 	.fsync = fsync,
 	.fdatasync = fdatasync,
+	.write_back = sys_write_back,
 	.ftruncate = ftruncate,
 	.rename = rename,
 	.renamex = sys_renamex,
@@ -136,6 +143,12 @@ int
 io_fdatasync(int fd, const char *path, struct ls_err *err)
 {
 	return ops->fdatasync(fd) < 0 ? ls_err_sys(err, errno, "fdatasync '%s'", path) : 0;
+}
+
+void
+io_write_back(int fd, uint64_t off, uint64_t n)
+{
+	ops->write_back(fd, (off_t)off, (off_t)n);
 }
 
 int

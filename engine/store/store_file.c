@@ -164,21 +164,18 @@ static int
 write_tmp(const char *tmp, const struct store_call *call, const struct store_put *p,
 	  const struct store_source *src, struct ls_err *err)
 {
+	bool linked = src->path && io_link(src->path, tmp, NULL) == 0;
 	ls_autoclose int fd = -1;
 	int rc;
 
-	if (src->path && io_link(src->path, tmp, NULL) == 0) {
-		if ((fd = io_open(tmp, O_RDONLY, 0, err)) < 0)
-			return fd;
-	} else {
-		if ((fd = io_open(tmp, O_WRONLY | O_CREAT | O_TRUNC, FILE_MODE, err)) < 0)
-			return fd;
-		if ((rc = copy_source(fd, call, src, err)) < 0)
-			return ls_err_wrap(err, rc, "'%s'", tmp);
-	}
+	if ((fd = io_open(tmp, linked ? O_RDONLY : O_WRONLY | O_CREAT | O_TRUNC, FILE_MODE, err)) <
+	    0)
+		return fd;
+	if (!linked && (rc = copy_source(fd, call, src, err)) < 0)
+		return ls_err_wrap(err, rc, "'%s'", tmp);
 	if ((rc = io_set_time(fd, p->time_ms, err)) < 0)
 		return ls_err_wrap(err, rc, "'%s'", tmp);
-	return io_fsync(fd, tmp, err);
+	return linked ? 0 : io_fsync(fd, tmp, err);
 }
 
 /* Whether the file at path holds exactly the source's bytes. */

@@ -49,8 +49,8 @@ spend(struct dbtask *t, unsigned batches)
 {
 	refill(t, clock_mono_ns());
 	t->tokens -= batches;
-	if (t->tokens < -t->burst)
-		t->tokens = -t->burst;
+	if (t->tokens < 0)
+		t->tokens = 0; /* batches that a full WAL forced are not held against later ones */
 }
 
 /* ---- life ---- */

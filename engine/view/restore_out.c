@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { WRITE_BACK = 16 << 20, RUN_MIN = 128 << 10, LOCK_TRIES = 10 };
+
 static const char *const sidecars[] = {"-wal", "-shm", "-journal"};
 
 static int
@@ -68,13 +70,35 @@ make_parent(struct restore_out *o, struct ls_err *err)
 	return io_mkdirs(o->dir, 0700, err);
 }
 
+/* Opens and locks the temporary file; 1: it was renamed or removed meanwhile. */
+static int
+lock_tmp(struct restore_out *o, struct ls_err *err)
+{
+	ls_autoclose int fd = io_open(o->tmp, O_RDWR | O_CREAT | O_NOFOLLOW, 0666, err);
+	struct stat a, b;
+	int rc;
+
+	if (fd < 0)
+		return fd;
+	if ((rc = io_lock(fd, o->tmp, err)) < 0)
+		return ls_err_wrap(err, rc, "another restore writes it");
+	if ((rc = io_fstat(fd, &a, err)) < 0)
+		return rc;
+	if (io_stat(o->tmp, &b, NULL) < 0 || a.st_ino != b.st_ino || a.st_dev != b.st_dev)
+		return 1;
+	if ((rc = io_ftruncate(fd, 0, err)) < 0)
+		return rc;
+	o->fd = ls_steal_fd(&fd);
+	return 0;
+}
+
 int
 restore_out_begin(const char *path, bool force, struct restore_out *ret, struct ls_err *err)
 {
 	struct restore_out *o = ret;
 	int rc;
 
-	*o = (struct restore_out){.fd = -1};
+	*o = (struct restore_out){.fd = -1, .force = force};
 	if ((rc = restore_check_output(path, force, err)) < 0)
 		return rc;
 	o->path = strdup(path);
@@ -84,15 +108,21 @@ restore_out_begin(const char *path, bool force, struct restore_out *ret, struct 
 	}
 	if ((rc = make_parent(o, err)) < 0)
 		return rc;
-	if ((rc = io_open(o->tmp, O_RDWR | O_CREAT | O_NOFOLLOW, 0666, err)) < 0)
-		return rc;
-	o->fd = rc;
-	if ((rc = io_lock(o->fd, o->tmp, err)) < 0) {
-		close(o->fd);
-		o->fd = -1; /* it belongs to the other restore */
-		return ls_err_wrap(err, rc, "another restore writes it");
-	}
-	return io_ftruncate(o->fd, 0, err);
+	for (int i = 0; i < LOCK_TRIES; i++)
+		if ((rc = lock_tmp(o, err)) <= 0)
+			return rc;
+	return ls_err_set(err, -EBUSY, "'%s': another restore writes it", o->tmp);
+}
+
+/* Lets the disk begin with what lies well behind the writers, who go on in order most of the time. */
+static void
+write_back(struct restore_out *o, uint64_t end)
+{
+	uint64_t at = atomic_load(&o->written_back);
+
+	if (end >= at + 2 * (uint64_t)WRITE_BACK &&
+	    atomic_compare_exchange_strong(&o->written_back, &at, at + WRITE_BACK))
+		io_write_back(o->fd, at, WRITE_BACK);
 }
 
 int
@@ -100,7 +130,11 @@ restore_out_write(struct restore_out *o, const void *p, size_t n, uint64_t off, 
 {
 	int rc = io_pwrite(o->fd, p, n, off, err);
 
-	return rc < 0 ? ls_err_wrap(err, rc, "'%s'", o->tmp) : 0;
+	if (rc < 0)
+		return ls_err_wrap(err, rc, "'%s'", o->tmp);
+	if (n >= RUN_MIN) /* not for the scattered pages of small objects */
+		write_back(o, off + n);
+	return 0;
 }
 
 static int
@@ -128,8 +162,9 @@ restore_out_commit(struct restore_out *o, uint64_t size, struct ls_err *err)
 	int rc;
 
 	/* A crash in here leaves the old database or the new one, never the new one beside an old
-	 * -wal file. */
+	 * -wal file. What appeared at the output while we worked is not ours to replace. */
 	if ((rc = io_ftruncate(o->fd, size, err)) < 0 || (rc = io_fsync(o->fd, o->tmp, err)) < 0 ||
+	    (rc = restore_check_output(o->path, o->force, err)) < 0 ||
 	    (rc = remove_sidecars(o, err)) < 0 || (rc = io_rename(o->tmp, o->path, err)) < 0)
 		return rc;
 	free(o->tmp);

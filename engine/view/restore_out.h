@@ -8,9 +8,14 @@
 
 #include "engine/base/err.h"
 
+#include <stdatomic.h>
+#include <stdint.h>
+
 struct restore_out {
 	char *path, *tmp, *dir;
 	int fd;
+	bool force;
+	_Atomic uint64_t written_back; /* the disk was told to write what lies below */
 };
 
 /* Refuses as restore_check_output() says; makes missing parents; locks and empties OUT.tmp, which
