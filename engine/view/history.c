@@ -174,25 +174,14 @@ int
 history_stamp(struct history *h, uint64_t txid, uint64_t *ret_stamp, struct ls_err *err)
 {
 	struct listing *l = history_listing(h);
-	struct plan plan = {0};
 	size_t i = 0;
-	uint64_t stamp = 0;
 	int rc = listing_find(l, txid, &i, err);
 
 	if (rc == 0) {
-		pthread_mutex_lock(&l->lock);
-		stamp = l->notes[i].stamp;
-		pthread_mutex_unlock(&l->lock);
-		if (!stamp && (rc = listing_plan(l, txid, &plan, err)) == 0) {
-			stamp = listing_stamp(&plan);
-			pthread_mutex_lock(&l->lock);
-			l->notes[i].stamp = stamp;
-			pthread_mutex_unlock(&l->lock);
-		}
+		const struct catalog_file *f = &l->cat.files[l->notes[i].file];
+
+		*ret_stamp = listing_stamp(&f, 1);
 	}
-	plan_done(&plan);
 	listing_unref(l);
-	if (rc == 0)
-		*ret_stamp = stamp;
 	return rc;
 }

@@ -71,6 +71,34 @@ count_inexact(const struct catalog *c)
 	return n;
 }
 
+static size_t
+lower_bound(const struct listing *l, uint64_t txid)
+{
+	size_t lo = 0, hi = l->n;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (l->points[mid].txid < txid)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+/* Files are sorted by level: the last one that is set has the lowest. */
+static void
+note_files(struct listing *l)
+{
+	for (size_t k = l->cat.n; k-- > 0;) {
+		size_t i = lower_bound(l, l->cat.files[k].max);
+
+		if (i < l->n && l->points[i].txid == l->cat.files[k].max)
+			l->notes[i].file = (uint32_t)k;
+	}
+}
+
 /* Takes cat, also on failure. */
 static int
 listing_new(struct catalog *cat, struct listing **ret, struct ls_err *err)
@@ -96,12 +124,38 @@ listing_new(struct catalog *cat, struct listing **ret, struct ls_err *err)
 		listing_unref(l);
 		return ls_err_set(err, -ENOMEM, "listing: out of memory");
 	}
+	note_files(l);
 	*ret = l;
 	return 0;
 }
 
+/* What was read of a file holds as long as it is that file. */
+static void
+take_notes(struct listing *old, struct listing *l)
+{
+	LS_AUTOLOCK(&old->lock);
+
+	for (size_t i = 0, k = 0; i < old->n && k < l->n;) {
+		const struct catalog_file *a = &old->cat.files[old->notes[i].file];
+		const struct catalog_file *b = &l->cat.files[l->notes[k].file];
+
+		if (a->max == b->max && order(a, b) == 0 && same_object(a, b)) {
+			uint32_t file = l->notes[k].file;
+
+			l->notes[k] = old->notes[i];
+			l->notes[k].file = file;
+		}
+		if (a->max < b->max)
+			i++;
+		else if (b->max < a->max)
+			k++;
+		else
+			i++, k++;
+	}
+}
+
 int
-listing_load(const struct replica *r, const struct store_call *call, const struct listing *old,
+listing_load(const struct replica *r, const struct store_call *call, struct listing *old,
 	     struct listing **ret, struct ls_err *err)
 {
 	LS_AUTO(catalog_done) struct catalog cat = {0};
@@ -116,11 +170,13 @@ listing_load(const struct replica *r, const struct store_call *call, const struc
 	if (inexact && inexact <= READ_TIMES_MAX &&
 	    (rc = catalog_fill_times(&cat, r, call, err)) < 0)
 		return rc;
-	return listing_new(&cat, ret, err);
+	if ((rc = listing_new(&cat, ret, err)) == 0 && old)
+		take_notes(old, *ret);
+	return rc;
 }
 
 int
-listing_exact(const struct replica *r, const struct store_call *call, const struct listing *l,
+listing_exact(const struct replica *r, const struct store_call *call, struct listing *l,
 	      struct listing **ret, struct ls_err *err)
 {
 	LS_AUTO(catalog_done) struct catalog cat = {0};
@@ -133,6 +189,7 @@ listing_exact(const struct replica *r, const struct store_call *call, const stru
 	if ((rc = catalog_fill_times(&cat, r, call, err)) < 0 ||
 	    (rc = listing_new(&cat, ret, err)) < 0)
 		return rc;
+	take_notes(l, *ret);
 	(*ret)->exact = true; /* what is damaged or gone stays as it is */
 	return 0;
 }
@@ -172,20 +229,12 @@ listing_differs(const struct listing *a, const struct listing *b)
 int
 listing_find(const struct listing *l, uint64_t txid, size_t *ret, struct ls_err *err)
 {
-	size_t lo = 0, hi = l->n;
+	size_t i = lower_bound(l, txid);
 	struct plan plan = {0};
 	int rc;
 
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (l->points[mid].txid < txid)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	if (lo < l->n && l->points[lo].txid == txid) {
-		*ret = lo;
+	if (i < l->n && l->points[i].txid == txid) {
+		*ret = i;
 		return 0;
 	}
 	rc = listing_plan(l, txid, &plan, err);
@@ -211,16 +260,16 @@ mix(uint64_t h, uint64_t v)
 }
 
 uint64_t
-listing_stamp(const struct plan *plan)
+listing_stamp(const struct catalog_file *const *files, size_t n)
 {
 	uint64_t h = 0x6c73;
 
-	for (size_t i = 0; i < plan->n; i++) {
-		const struct catalog_file *f = plan->files[i];
+	for (size_t i = 0; i < n; i++) {
+		const struct catalog_file *f = files[i];
 
 		h = mix(mix(mix(mix(h, f->level), f->min), f->max), f->size);
 		for (const char *p = etag_of(f); *p; p++)
 			h = mix(h, (unsigned char)*p);
 	}
-	return h ? h : 1;
+	return h;
 }

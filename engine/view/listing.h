@@ -12,10 +12,11 @@
 
 #include <stdatomic.h>
 
-/* Of one point; filled in on demand. */
+/* Of one point. */
 struct listing_note {
-	uint64_t stamp; /* 0: not known yet */
-	uint32_t page_size, commit;
+	uint32_t file;	    /* of those that end here the one of the lowest level */
+	uint32_t page_size; /* the rest from its header; 0: not read yet */
+	uint32_t commit;
 	int64_t time_ms;
 };
 
@@ -30,12 +31,12 @@ struct listing {
 	struct listing_note *notes; /* one for each point */
 };
 
-/* Lists r. Times that are known from old (may be NULL) are taken over; a few missing ones read. */
+/* Lists r. What is known from old (may be NULL) is taken over; a few missing times are read. */
 LS_MUST_USE int listing_load(const struct replica *r, const struct store_call *call,
-			     const struct listing *old, struct listing **ret, struct ls_err *err);
+			     struct listing *old, struct listing **ret, struct ls_err *err);
 /* The same files, with the exact time of each. */
 LS_MUST_USE int listing_exact(const struct replica *r, const struct store_call *call,
-			      const struct listing *l, struct listing **ret, struct ls_err *err);
+			      struct listing *l, struct listing **ret, struct ls_err *err);
 struct listing *listing_ref(struct listing *l);
 void listing_unref(struct listing *l); /* takes NULL */
 
@@ -47,7 +48,7 @@ LS_MUST_USE int
 listing_find(const struct listing *l, uint64_t txid, size_t *ret, struct ls_err *err);
 LS_MUST_USE int
 listing_plan(const struct listing *l, uint64_t txid, struct plan *ret, struct ls_err *err);
-/* Of the files of a plan: differs when one of them does; never 0. */
-uint64_t listing_stamp(const struct plan *plan);
+/* A number made from all that names these files. */
+uint64_t listing_stamp(const struct catalog_file *const *files, size_t n);
 
 #endif

@@ -1,6 +1,7 @@
 engine_libengine_a_SOURCES += \
 	engine/view/blockcache.c engine/view/blockcache.h \
 	engine/view/history.c engine/view/history.h engine/view/history_int.h \
+	engine/view/history_attr.c \
 	engine/view/listing.c engine/view/listing.h \
 	engine/view/object.c engine/view/object.h \
 	engine/view/object_index.c \
@@ -10,6 +11,8 @@ engine_libengine_a_SOURCES += \
 	engine/view/restore.c engine/view/restore.h \
 	engine/view/restore_out.c engine/view/restore_out.h \
 	engine/view/restore_pages.c engine/view/restore_pages.h \
+	engine/view/restore_part.c engine/view/restore_part.h \
+	engine/view/restore_walk.c \
 	engine/view/view.c engine/view/view.h engine/view/view_int.h \
 	engine/view/view_load.c \
 	engine/view/view_read.c

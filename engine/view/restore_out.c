@@ -114,7 +114,8 @@ restore_out_begin(const char *path, bool force, struct restore_out *ret, struct 
 	return ls_err_set(err, -EBUSY, "'%s': another restore writes it", o->tmp);
 }
 
-/* Lets the disk begin with what lies well behind the writers, who go on in order most of the time. */
+/* Lets the disk begin with what lies well behind the writers, who go on in order most of the time.
+ */
 static void
 write_back(struct restore_out *o, uint64_t end)
 {

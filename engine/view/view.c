@@ -5,8 +5,6 @@
 
 #include "engine/view/view_int.h"
 
-#include <string.h>
-
 enum { TRIES = 3 };
 
 static struct view *
@@ -103,7 +101,7 @@ open_once(struct history *h, const struct store_call *call, uint64_t txid, struc
 	int rc = listing_plan(l, txid, &plan, err);
 
 	if (rc == 0) {
-		stamp = listing_stamp(&plan);
+		stamp = listing_stamp(plan.files, plan.n);
 		v = find_open(h, txid, stamp);
 	}
 	if (rc == 0 && !v) {
@@ -174,81 +172,4 @@ view_unref(struct view *v)
 	pthread_mutex_unlock(&v->history->lock);
 	if (last)
 		view_free(v);
-}
-
-/* The header of the newest file of a point. */
-static int
-read_note(struct history *h, const struct store_call *call, const struct listing *l, uint64_t txid,
-	  struct listing_note *ret, struct ls_err *err)
-{
-	LS_AUTO(plan_done) struct plan plan = {0};
-	const struct catalog_file *f;
-	uint8_t raw[LTX_HEADER_SIZE];
-	char key[REPLICA_KEY_MAX];
-	struct store_get g = {.key = key, .len = sizeof raw};
-	struct ltx_header hdr;
-	size_t n = 0;
-	int rc;
-
-	if ((rc = listing_plan(l, txid, &plan, err)) < 0)
-		return rc;
-	f = plan.files[plan.n - 1];
-	replica_key(&h->replica, f->level, f->min, f->max, key);
-	g.etag = f->etag && *f->etag ? f->etag : NULL;
-	rc = store_get(h->store, call, &g, raw, &n, NULL, err);
-	if (rc == -ENOENT)
-		rc = -ESTALE;
-	if (rc == 0 && n < sizeof raw)
-		rc = ls_err_set(err, -EBADMSG, "too short");
-	if (rc == 0)
-		rc = ltx_header_decode(raw, &hdr, err);
-	if (rc == 0 && (hdr.min_txid != f->min || hdr.max_txid != f->max))
-		rc = ls_err_set(err, -EBADMSG, "it holds other TXIDs");
-	if (rc < 0)
-		return ls_err_wrap(err, rc, rc == -EBADMSG ? "'%s' is damaged" : "'%s'", key);
-	*ret = (struct listing_note){listing_stamp(&plan), hdr.page_size, hdr.commit, hdr.time_ms};
-	return 0;
-}
-
-static int
-stat_once(struct history *h, const struct store_call *call, uint64_t txid, struct view_info *ret,
-	  struct ls_err *err)
-{
-	struct listing *l = history_listing(h);
-	struct listing_note note = {0};
-	size_t i = 0;
-	int rc = listing_find(l, txid, &i, err);
-
-	if (rc == 0) {
-		pthread_mutex_lock(&l->lock);
-		note = l->notes[i];
-		pthread_mutex_unlock(&l->lock);
-	}
-	if (rc == 0 && !note.page_size && (rc = read_note(h, call, l, txid, &note, err)) == 0) {
-		pthread_mutex_lock(&l->lock);
-		l->notes[i] = note;
-		pthread_mutex_unlock(&l->lock);
-	}
-	listing_unref(l);
-	if (rc == 0)
-		*ret = (struct view_info){.txid = txid,
-					  .size = (uint64_t)note.commit * note.page_size,
-					  .page_size = note.page_size,
-					  .commit = note.commit,
-					  .time_ms = note.time_ms};
-	return rc;
-}
-
-int
-view_stat(struct history *h, const struct store_call *call, uint64_t txid, struct view_info *ret,
-	  struct ls_err *err)
-{
-	bool changed;
-	int rc = stat_once(h, call, txid, ret, err);
-
-	if (rc != -ESTALE)
-		return rc;
-	if ((rc = history_refresh(h, call, &changed, err)) < 0)
-		return rc;
-	return stat_once(h, call, txid, ret, err);
 }

@@ -26,10 +26,6 @@ struct view_info {
  */
 LS_MUST_USE int view_open(struct history *h, const struct store_call *call, uint64_t txid,
 			  struct view **ret, struct ls_err *err);
-/* The same figures from one header read, for directory listings: nothing is opened. wal_mode is not
- * set. Answers are kept until the next history_refresh() that changes something. */
-LS_MUST_USE int view_stat(struct history *h, const struct store_call *call, uint64_t txid,
-			  struct view_info *ret, struct ls_err *err);
 const struct view_info *view_info(const struct view *v);
 void view_ref(struct view *v);
 void view_unref(struct view *v); /* takes NULL */
