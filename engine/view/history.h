@@ -35,15 +35,6 @@ history_points(struct history *h, struct catalog_point **ret, size_t *ret_n, str
 LS_MUST_USE int history_latest(struct history *h, uint64_t *ret_txid, struct ls_err *err);
 LS_MUST_USE int history_at(struct history *h, const struct store_call *call, int64_t time_ms,
 			   uint64_t *ret_txid, struct ls_err *err);
-/* What a directory listing needs of a point, from the header of the file that ends there: one
- * ranged get, remembered. */
-struct history_attr {
-	uint64_t size; /* of the database file */
-	uint32_t page_size, commit;
-	int64_t time_ms;
-};
-LS_MUST_USE int history_attr(struct history *h, const struct store_call *call, uint64_t txid,
-			     struct history_attr *ret, struct ls_err *err);
 /* A number that differs when the files that make up this point differ: for inode numbers. */
 LS_MUST_USE int
 history_stamp(struct history *h, uint64_t txid, uint64_t *ret_stamp, struct ls_err *err);

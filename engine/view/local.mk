@@ -1,7 +1,6 @@
 engine_libengine_a_SOURCES += \
 	engine/view/blockcache.c engine/view/blockcache.h \
 	engine/view/history.c engine/view/history.h engine/view/history_int.h \
-	engine/view/history_attr.c \
 	engine/view/listing.c engine/view/listing.h \
 	engine/view/object.c engine/view/object.h \
 	engine/view/object_index.c \
@@ -15,4 +14,5 @@ engine_libengine_a_SOURCES += \
 	engine/view/restore_walk.c \
 	engine/view/view.c engine/view/view.h engine/view/view_int.h \
 	engine/view/view_load.c \
-	engine/view/view_read.c
+	engine/view/view_read.c \
+	engine/view/view_stat.c

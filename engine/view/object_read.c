@@ -10,7 +10,7 @@
 #include <string.h>
 
 enum {
-	DIRECT_MIN = 128 << 10, /* this much is not kept: the reader keeps the pages */
+	DIRECT_MIN = 48 << 10,  /* this much is not kept: the reader keeps the pages */
 	PINS_MAX = DIRECT_MIN / OBJECT_BLOCK + 2,
 	RUN_MAX = OBJECT_SPAN / OBJECT_BLOCK, /* blocks fetched at once */
 };

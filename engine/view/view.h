@@ -26,6 +26,10 @@ struct view_info {
  */
 LS_MUST_USE int view_open(struct history *h, const struct store_call *call, uint64_t txid,
 			  struct view **ret, struct ls_err *err);
+/* The same figures for a directory listing, from the header of the file that ends there: one ranged
+ * get, remembered as long as it is that file. Nothing is opened; wal_mode is not set. */
+LS_MUST_USE int view_stat(struct history *h, const struct store_call *call, uint64_t txid,
+			  struct view_info *ret, struct ls_err *err);
 const struct view_info *view_info(const struct view *v);
 void view_ref(struct view *v);
 void view_unref(struct view *v); /* takes NULL */

@@ -95,12 +95,11 @@ check_model(struct model *m, const char *what)
 	       points[n - 1].txid == m->o.txids;
 	for (size_t i = 0; good && i < n; i++) {
 		unsigned txid = (unsigned)points[i].txid;
-		struct history_attr st = {0};
+		struct view_info st = {0};
 		struct view *v = NULL;
 
-		good = history_attr(h, NULL, txid, &st, &err) == 0 &&
-		       st.size == model_size(m, txid) && view_open(h, NULL, txid, &v, &err) == 0 &&
-		       view_info(v)->wal_mode &&
+		good = view_stat(h, NULL, txid, &st, &err) == 0 && st.size == model_size(m, txid) &&
+		       view_open(h, NULL, txid, &v, &err) == 0 && view_info(v)->wal_mode &&
 		       view_info(v)->time_ms == 1700000000000 + (int64_t)txid * 1000 &&
 		       view_equals(v, m, txid) && restore_equals(m, txid);
 		if (!good)

@@ -2,6 +2,8 @@
 /* Size and time of a point, for directory listings, from one header. */
 #include "config.h"
 
+#include "engine/view/view.h"
+
 #include "engine/view/history_int.h"
 
 static int
@@ -53,7 +55,7 @@ read_note(struct history *h, const struct store_call *call, const struct listing
 }
 
 static int
-attr_once(struct history *h, const struct store_call *call, uint64_t txid, struct history_attr *ret,
+stat_once(struct history *h, const struct store_call *call, uint64_t txid, struct view_info *ret,
 	  struct ls_err *err)
 {
 	struct listing *l = history_listing(h);
@@ -73,23 +75,24 @@ attr_once(struct history *h, const struct store_call *call, uint64_t txid, struc
 	}
 	listing_unref(l);
 	if (rc == 0)
-		*ret = (struct history_attr){.size = (uint64_t)note.commit * note.page_size,
-					     .page_size = note.page_size,
-					     .commit = note.commit,
-					     .time_ms = note.time_ms};
+		*ret = (struct view_info){.txid = txid,
+					  .size = (uint64_t)note.commit * note.page_size,
+					  .page_size = note.page_size,
+					  .commit = note.commit,
+					  .time_ms = note.time_ms};
 	return rc;
 }
 
 int
-history_attr(struct history *h, const struct store_call *call, uint64_t txid,
-	     struct history_attr *ret, struct ls_err *err)
+view_stat(struct history *h, const struct store_call *call, uint64_t txid, struct view_info *ret,
+	  struct ls_err *err)
 {
 	bool changed;
-	int rc = attr_once(h, call, txid, ret, err);
+	int rc = stat_once(h, call, txid, ret, err);
 
 	if (rc != -ESTALE)
 		return rc;
 	if ((rc = history_refresh(h, call, &changed, err)) < 0)
 		return rc;
-	return attr_once(h, call, txid, ret, err);
+	return stat_once(h, call, txid, ret, err);
 }
