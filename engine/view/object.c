@@ -66,19 +66,16 @@ check_last(const struct object *o, struct ls_err *err)
 	return 0;
 }
 
-/* Every page against index and checksum. */
+/* Every page against index and checksum. data: room for a page. */
 static int
 verify_pages(const struct object *o, const uint8_t *p, const struct object_piece *piece,
-	     uint64_t file_checksum, struct ls_err *err)
+	     uint64_t file_checksum, uint8_t *data, struct ls_err *err)
 {
 	static const uint8_t zeros[LTX_END_SIZE];
-	ls_autofree uint8_t *data = malloc(o->hdr.page_size);
 	const uint8_t *end = p + o->at.index_offset - LTX_END_SIZE;
 	uint64_t crc = crc64(0, p, LTX_HEADER_SIZE);
 	struct ltx_page page = {.data = data};
 
-	if (!data)
-		return ls_err_set(err, -ENOMEM, "out of memory");
 	for (uint32_t i = 0; i < piece->n; i++) {
 		const struct object_entry *e = &piece->e[i];
 		size_t size = e[1].rel - e->rel;
@@ -114,18 +111,15 @@ keep_piece(struct objects *os, const struct object *o, struct object_piece *piec
 }
 
 static int
-load_small(struct objects *os, const struct store_call *call, struct object *o, struct ls_err *err)
+verify_small(struct objects *os, struct object *o, const uint8_t *p, uint8_t *page,
+	     struct ls_err *err)
 {
-	ls_autofree uint8_t *p = malloc((size_t)o->size);
 	struct object_piece *piece = NULL;
 	struct object_index_part part = {0};
 	struct ltx_trailer trailer;
 	int rc;
 
-	if (!p)
-		return ls_err_set(err, -ENOMEM, "out of memory");
-	if ((rc = object_get(os, call, o, (struct object_range){0, (size_t)o->size, p}, err)) < 0 ||
-	    (rc = decode_ends(o, p, p + o->size - LTX_TAIL_SIZE, &trailer, err)) < 0)
+	if ((rc = decode_ends(o, p, p + o->size - LTX_TAIL_SIZE, &trailer, err)) < 0)
 		return rc;
 	part.p = p + o->at.index_offset;
 	part.n = (size_t)o->at.index_size;
@@ -133,13 +127,34 @@ load_small(struct objects *os, const struct store_call *call, struct object *o, 
 	if ((rc = object_index_decode(o, &part, &piece, err)) < 0)
 		return rc;
 	o->last_pgno = piece->n ? piece->e[piece->n - 1].pgno : 0;
-	rc = verify_pages(o, p, piece, trailer.file_checksum, err);
+	rc = verify_pages(o, p, piece, trailer.file_checksum, page, err);
 	if (rc == 0)
 		rc = check_last(o, err);
 	if (rc < 0)
 		free(piece);
 	else
 		keep_piece(os, o, piece);
+	return rc;
+}
+
+static int
+load_small(struct objects *os, const struct store_call *call, struct object *o, struct ls_err *err)
+{
+	struct object_scratch *s = objects_scratch(os);
+	ls_autofree uint8_t *own = NULL;
+	uint8_t *p = s ? s->raw : NULL;
+	int rc;
+
+	if (s && o->size > sizeof s->raw)
+		p = own = malloc((size_t)o->size);
+	if (!p) {
+		objects_scratch_put(os, s);
+		return ls_err_set(err, -ENOMEM, "out of memory");
+	}
+	rc = object_get(os, call, o, (struct object_range){0, (size_t)o->size, p}, err);
+	if (rc == 0)
+		rc = verify_small(os, o, p, s->page, err);
+	objects_scratch_put(os, s);
 	return rc;
 }
 

@@ -87,8 +87,8 @@ struct object_scratch {
 	uint8_t page[65536];
 };
 
-struct object_scratch *objects_scratch(struct objects *os); /* NULL: out of memory */
-void objects_scratch_put(struct objects *os, struct object_scratch *s);
+struct object_scratch *objects_scratch(struct objects *os);		/* NULL: out of memory */
+void objects_scratch_put(struct objects *os, struct object_scratch *s); /* takes NULL */
 
 /* ---- one object ---- */
 

@@ -6,12 +6,13 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 
 enum {
 	BUCKETS = 1024,
 	IDLE_MAX = 8192, /* objects that no view uses */
 	PIECES_BYTES = 8 << 20,
-	SCRATCH_MAX = 4, /* kept while nobody reads */
+	SCRATCH_MAX = 8, /* kept while nobody reads */
 };
 
 struct objects {
@@ -57,7 +58,7 @@ objects_free(struct objects *os)
 		}
 	for (struct object_scratch *s = os->scratch, *next; s; s = next) {
 		next = s->next;
-		free(s);
+		munmap(s, sizeof *s);
 	}
 	blockcache_free(os->blocks);
 	blockcache_free(os->pieces);
@@ -223,6 +224,16 @@ objects_put(struct objects *os, struct object *o)
 	}
 }
 
+/* Mapped, not from the heap: given back when it is done with, whatever was allocated since. */
+static struct object_scratch *
+scratch_new(void)
+{
+	void *p = mmap(NULL, sizeof(struct object_scratch), PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
 struct object_scratch *
 objects_scratch(struct objects *os)
 {
@@ -235,12 +246,14 @@ objects_scratch(struct objects *os)
 		os->nscratch--;
 	}
 	pthread_mutex_unlock(&os->lock);
-	return s ? s : malloc(sizeof *s);
+	return s ? s : scratch_new();
 }
 
 void
 objects_scratch_put(struct objects *os, struct object_scratch *s)
 {
+	if (!s)
+		return;
 	pthread_mutex_lock(&os->lock);
 	if (os->nscratch < SCRATCH_MAX) {
 		s->next = os->scratch;
@@ -249,5 +262,6 @@ objects_scratch_put(struct objects *os, struct object_scratch *s)
 		s = NULL;
 	}
 	pthread_mutex_unlock(&os->lock);
-	free(s);
+	if (s)
+		munmap(s, sizeof *s);
 }

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fetch: one FUSE request that may block, answered from a thread of the pool. The FUSE thread only
+ * dispatches. A request whose client was killed is stopped at once; every request has a deadline.
+ * Threads: each request belongs to one thread at a time.
+ */
+#ifndef FS_FETCH_H
+#define FS_FETCH_H
+
+#include "fs/fs.h"
+
+#include <limits.h>
+
+struct fetch {
+	struct job job;
+	struct fs *fs;
+	fuse_req_t req;
+	struct tree_node node; /* of the inode that the request names */
+	uint64_t ino;
+	struct fuse_file_info fi;
+	size_t size;
+	off_t off;
+	struct stop stop;
+	struct store_call call;
+	void (*run)(struct fetch *f);
+	char name[NAME_MAX + 1];
+};
+
+/* Takes over req: it is answered by run(), or here when that cannot be. */
+void fetch_start(struct fs *fs, fuse_req_t req, uint64_t ino, void (*run)(struct fetch *f),
+		 const struct fetch *what);
+
+/* No interrupt reaches the request any more: to be called before the reply. */
+void fetch_end(struct fetch *f);
+
+#endif

@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * mount.litestream: options, the replica, the FUSE session, the daemon.
+ *
+ * The child does everything; the parent waits for one status byte and a message, so that mount(8)
+ * returns when the mount can be used. Exit codes are mount(8)'s: 0, 1 usage or permission, 2
+ * system, 32 mount failure.
+ */
+#include "config.h"
+
+#include "engine/base/clock.h"
+#include "engine/base/io.h"
+#include "engine/conf/conf.h"
+#include "fs/mopts.h"
+#include "fs/ops.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+enum { EXIT_OK = 0, EXIT_USAGE = 1, EXIT_SYSTEM = 2, EXIT_MOUNT = 32, READ_AHEAD_KB = 2048 };
+
+struct mount {
+	struct mopts opts;
+	struct fs fs;
+	struct conf conf;
+	struct conf_replica from_url;
+	int status_fd; /* to the parent; -1 in the foreground or once told */
+};
+
+static void
+say(const char *text)
+{
+	fprintf(stderr, "mount.litestream: %s\n", text);
+}
+
+/* Ends the parent's wait. */
+static void
+tell(struct mount *m, int code, const char *text)
+{
+	unsigned char byte = (unsigned char)code;
+	ssize_t n;
+
+	if (m->status_fd < 0) {
+		if (code)
+			say(text);
+		return;
+	}
+	n = write(m->status_fd, &byte, 1);
+	if (n == 1 && code)
+		n = write(m->status_fd, text, strlen(text));
+	(void)n; /* a parent that is gone needs no news */
+	close(m->status_fd);
+	m->status_fd = -1;
+}
+
+/* ---- the replica ---- */
+
+static int
+find_replica(struct mount *m, const struct conf_replica **ret, struct ls_err *err)
+{
+	const struct conf_db *db;
+	int rc;
+
+	if (!m->opts.config) {
+		*ret = &m->from_url;
+		return conf_replica_from_url(m->opts.spec, &m->from_url, err);
+	}
+	if ((rc = conf_load(m->opts.config, true, &m->conf, err)) < 0)
+		return rc;
+	db = conf_find(&m->conf, m->opts.spec);
+	if (!db)
+		return ls_err_set(err, -ENOENT, "database not found in config: %s", m->opts.spec);
+	*ret = &db->replicas[0];
+	return 0;
+}
+
+static int
+check_points(struct mount *m, const struct conf_replica *r, struct ls_err *err)
+{
+	struct points_list *l = points_get(&m->fs.points, NULL);
+	size_t n = l->n;
+
+	points_put(l);
+	if (n == 0)
+		return ls_err_set(
+			err, -ENOENT,
+			"'%s' holds no LTX file that can be restored: is it the directory "
+			"that litestream replicates to?",
+			r->path);
+	return 0;
+}
+
+static int
+open_replica(struct mount *m, struct ls_err *err)
+{
+	struct store_call call = {.deadline_ms = clock_mono_ms() + m->fs.timeout_ms};
+	struct history_opts opts = {.cache_bytes = m->opts.cache_bytes};
+	const struct conf_replica *r = NULL;
+	char identity[STORE_ETAG_MAX];
+	struct store *store = NULL;
+	bool parent_ok = false;
+	int rc;
+
+	if ((rc = find_replica(m, &r, err)) < 0 || (rc = conf_open_store(r, &store, err)) < 0)
+		return rc;
+	if ((rc = store_root(store, &call, false, identity, &parent_ok, err)) < 0) {
+		store_close(store);
+		return rc;
+	}
+	if ((rc = history_open(store, &call, &opts, &m->fs.history, err)) < 0)
+		return rc;
+	if ((rc = points_init(&m->fs.points, m->fs.history, err)) < 0)
+		return rc;
+	return check_points(m, r, err);
+}
+
+/* ---- the session ---- */
+
+static struct fuse_session *
+new_session(struct mount *m, struct ls_err *err)
+{
+	LS_AUTO(ls_buf_done) struct ls_buf o = {.max = 16384};
+	struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
+	struct fuse_session *se = NULL;
+	const char *kernel = ls_buf_cstr(&m->opts.kernel), *text = NULL;
+
+	if (ls_buf_printf(&o,
+			  "ro,nosuid,nodev,noexec,default_permissions,subtype=litestream%s,"
+			  "fsname=",
+			  kernel ? kernel : "") == 0 &&
+	    mopts_fsname(m->opts.spec, &o) == 0)
+		text = ls_buf_cstr(&o);
+	if (text && fuse_opt_add_arg(&args, "mount.litestream") == 0 &&
+	    fuse_opt_add_arg(&args, "-o") == 0 && fuse_opt_add_arg(&args, text) == 0)
+		se = fuse_session_new(&args, &ops_table, sizeof ops_table, &m->fs);
+	fuse_opt_free_args(&args);
+	if (!se)
+		ls_err_set(err, -EINVAL, "FUSE does not take these options");
+	return se;
+}
+
+/* Larger reads from the page cache: only root may ask for them, and nothing depends on it. */
+static void
+raise_read_ahead(const char *dir)
+{
+	ls_autofree char *table = NULL, *real = realpath(dir, NULL);
+	char path[64], value[16];
+	unsigned major, minor;
+	int fd, n;
+
+	if (!real || io_read_file("/proc/self/mountinfo", 16 << 20, &table, NULL, NULL) < 0)
+		return;
+	for (char *line = table; line && *line; line = strchr(line, '\n'), line += !!line) {
+		char point[512];
+
+		if (sscanf(line, "%*d %*d %u:%u %*s %511s", &major, &minor, point) != 3 ||
+		    strcmp(point, real) != 0)
+			continue;
+		snprintf(path, sizeof path, "/sys/class/bdi/%u:%u/read_ahead_kb", major, minor);
+		n = snprintf(value, sizeof value, "%d", READ_AHEAD_KB);
+		fd = open(path, O_WRONLY | O_CLOEXEC);
+		if (fd >= 0 && write(fd, value, (size_t)n) < 0)
+			say("the read-ahead of the mount could not be raised");
+		if (fd >= 0)
+			close(fd);
+	}
+}
+
+static void
+on_ready(void *arg)
+{
+	tell(arg, EXIT_OK, "");
+}
+
+static int
+start_pools(struct mount *m, struct ls_err *err)
+{
+	int rc = job_pool_new("fetch", m->opts.threads, &m->fs.fetch, err);
+
+	return rc < 0 ? rc : job_pool_new("push", 1, &m->fs.push, err);
+}
+
+static void
+detach(struct mount *m)
+{
+	int fd;
+
+	if (m->opts.foreground)
+		return;
+	fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (chdir("/") < 0 || fd < 0)
+		return;
+	dup2(fd, 0);
+	dup2(fd, 1);
+	dup2(fd, 2);
+	close(fd);
+}
+
+static int
+serve(struct mount *m, struct ls_err *err)
+{
+	struct fuse_session *se = new_session(m, err);
+	int rc;
+
+	if (!se)
+		return EXIT_USAGE;
+	m->fs.session = se;
+	m->fs.ready = on_ready;
+	m->fs.ready_arg = m;
+	if (fuse_set_signal_handlers(se) != 0 || fuse_session_mount(se, m->opts.dir) != 0) {
+		ls_err_set(err, -EIO,
+			   "cannot mount on '%s' (is it a directory, and /dev/fuse there?)",
+			   m->opts.dir);
+		fuse_session_destroy(se);
+		return EXIT_MOUNT;
+	}
+	raise_read_ahead(m->opts.dir);
+	if (start_pools(m, err) < 0) {
+		rc = EXIT_SYSTEM;
+	} else {
+		detach(m);
+		rc = fuse_session_loop(se) < 0 ? EXIT_SYSTEM : EXIT_OK;
+	}
+	fuse_remove_signal_handlers(se);
+	fuse_session_unmount(se);
+	job_pool_free(m->fs.fetch);
+	job_pool_free(m->fs.push);
+	fuse_session_destroy(se);
+	return rc;
+}
+
+static void
+close_replica(struct mount *m)
+{
+	if (m->fs.points.history)
+		points_done(&m->fs.points);
+	history_close(m->fs.history);
+	conf_replica_done(&m->from_url);
+	conf_done(&m->conf);
+	mopts_done(&m->opts);
+}
+
+static int
+run(struct mount *m)
+{
+	struct ls_err err = {0};
+	int rc = open_replica(m, &err);
+
+	if (rc < 0) {
+		tell(m, rc == -EINVAL ? EXIT_USAGE : EXIT_MOUNT, err.msg);
+		return rc == -EINVAL ? EXIT_USAGE : EXIT_MOUNT;
+	}
+	if (m->opts.fake) {
+		tell(m, EXIT_OK, "");
+		return EXIT_OK;
+	}
+	rc = serve(m, &err);
+	if (rc)
+		tell(m, rc, err.msg);
+	return rc;
+}
+
+/* ---- the parent ---- */
+
+static int
+wait_for_child(int fd, pid_t pid)
+{
+	unsigned char code;
+	char text[1024];
+	ssize_t n = read(fd, &code, 1);
+
+	if (n != 1) {
+		waitpid(pid, NULL, 0);
+		say("it ended before the mount was ready");
+		return EXIT_MOUNT;
+	}
+	n = read(fd, text, sizeof text - 1);
+	if (code && n > 0) {
+		text[n] = '\0';
+		say(text);
+	}
+	return code;
+}
+
+static int
+daemonise(struct mount *m)
+{
+	int p[2];
+	pid_t pid;
+
+	if (pipe2(p, O_CLOEXEC) < 0) {
+		say("cannot make a pipe");
+		return EXIT_SYSTEM;
+	}
+	pid = fork();
+	if (pid < 0) {
+		say("cannot fork");
+		return EXIT_SYSTEM;
+	}
+	if (pid > 0) {
+		close(p[1]);
+		_exit(wait_for_child(p[0], pid));
+	}
+	close(p[0]);
+	setsid();
+	m->status_fd = p[1];
+	return run(m);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct mount m = {.status_fd = -1};
+	struct ls_err err = {0};
+	int rc;
+
+	prctl(PR_SET_DUMPABLE, 0);
+	signal(SIGPIPE, SIG_IGN);
+	if (mopts_parse(argc, argv, &m.opts, &err) < 0) {
+		say(err.msg);
+		fputs("Try: mount.litestream --help\n", stderr);
+		return EXIT_USAGE;
+	}
+	if (m.opts.help || m.opts.version) {
+		fputs(m.opts.help ? mopts_usage : PACKAGE_VERSION "\n", stdout);
+		return EXIT_OK;
+	}
+	m.fs.uid = m.opts.uid;
+	m.fs.gid = m.opts.gid;
+	m.fs.umask = m.opts.umask;
+	m.fs.timeout_ms = m.opts.timeout_ms;
+	m.fs.start_s = clock_wall_ms() / 1000;
+	rc = m.opts.foreground || m.opts.fake ? run(&m) : daemonise(&m);
+	close_replica(&m);
+	return rc;
+}

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+
+#include "fs/tree.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+enum { VALUE_BITS = 42, STAMP_BITS = 16, KIND_SHIFT = VALUE_BITS + STAMP_BITS };
+
+uint64_t
+tree_ino(const struct tree_node *n)
+{
+	if (n->kind == TREE_ROOT)
+		return 1;
+	return (uint64_t)n->kind << KIND_SHIFT | (uint64_t)n->stamp << VALUE_BITS |
+	       (n->value & TREE_VALUE_MAX);
+}
+
+bool
+tree_node(uint64_t ino, struct tree_node *ret)
+{
+	uint64_t kind = ino >> KIND_SHIFT;
+
+	if (ino == 1) {
+		*ret = (struct tree_node){.kind = TREE_ROOT};
+		return true;
+	}
+	if (kind == 0 || kind > TREE_TIME_LINK)
+		return false;
+	*ret = (struct tree_node){.kind = (enum tree_kind)kind,
+				  .stamp = (uint16_t)(ino >> VALUE_BITS),
+				  .value = ino & TREE_VALUE_MAX};
+	return true;
+}
+
+bool
+tree_is_dir(enum tree_kind kind)
+{
+	return kind <= TREE_TIME_DIR;
+}
+
+bool
+tree_is_link(enum tree_kind kind)
+{
+	return kind == TREE_LATEST || kind >= TREE_AT_LINK;
+}
+
+bool
+tree_parse_txid(const char *name, uint64_t *ret_txid, enum tree_kind *ret_kind)
+{
+	uint64_t txid = 0;
+	int n = 0;
+
+	for (; isxdigit((unsigned char)*name) && n <= 16; name++, n++) {
+		int c = tolower((unsigned char)*name);
+
+		txid = txid << 4 | (uint64_t)(c <= '9' ? c - '0' : c - 'a' + 10);
+	}
+	if (n == 0 || n > 16 || txid == 0 || txid > TREE_VALUE_MAX)
+		return false;
+	if (strcmp(name, ".db") == 0)
+		*ret_kind = TREE_DB;
+	else if (strcmp(name, ".db-wal") == 0)
+		*ret_kind = TREE_WAL;
+	else if (strcmp(name, ".db-shm") == 0)
+		*ret_kind = TREE_SHM;
+	else
+		return false;
+	*ret_txid = txid;
+	return true;
+}
+
+void
+tree_txid_name(uint64_t txid, char out[TREE_NAME_MAX])
+{
+	snprintf(out, TREE_NAME_MAX, "%016" PRIx64 ".db", txid);
+}
+
+uint64_t
+tree_date(int64_t time_ms)
+{
+	time_t t = (time_t)(time_ms >= 0 ? time_ms / 1000 : -((999 - time_ms) / 1000));
+	struct tm tm;
+
+	if (!gmtime_r(&t, &tm) || tm.tm_year < -1900 || tm.tm_year > 8099)
+		return (uint64_t)1970 << 9 | 1 << 5 | 1;
+	return (uint64_t)(tm.tm_year + 1900) << 9 | (uint64_t)(tm.tm_mon + 1) << 5 |
+	       (uint64_t)tm.tm_mday;
+}
+
+uint64_t
+tree_date_parent(uint64_t date, int depth)
+{
+	static const uint64_t mask[] = {0, ~UINT64_C(511), ~UINT64_C(31), ~UINT64_C(0)};
+
+	return date & mask[depth];
+}
+
+int
+tree_date_depth(uint64_t date)
+{
+	return !date ? 0 : date & 31 ? 3 : date >> 5 & 15 ? 2 : 1;
+}
+
+void
+tree_date_name(uint64_t date, char out[TREE_NAME_MAX])
+{
+	switch (tree_date_depth(date)) {
+	case 0:
+		snprintf(out, TREE_NAME_MAX, "time");
+		break;
+	case 1:
+		snprintf(out, TREE_NAME_MAX, "%04d", (int)(date >> 9));
+		break;
+	case 2:
+		snprintf(out, TREE_NAME_MAX, "%02d", (int)(date >> 5 & 15));
+		break;
+	default:
+		snprintf(out, TREE_NAME_MAX, "%02d", (int)(date & 31));
+		break;
+	}
+}
+
+uint64_t
+tree_date_child(uint64_t date, const char *name)
+{
+	int depth = tree_date_depth(date), want = depth == 0 ? 4 : 2, v = 0;
+
+	if (depth == 3 || (int)strnlen(name, 5) != want)
+		return 0;
+	for (int i = 0; i < want; i++) {
+		if (!isdigit((unsigned char)name[i]))
+			return 0;
+		v = v * 10 + name[i] - '0';
+	}
+	if (v == 0 || (depth == 1 && v > 12) || (depth == 2 && v > 31))
+		return 0;
+	return date | (uint64_t)v << (depth == 0 ? 9 : depth == 1 ? 5 : 0);
+}
