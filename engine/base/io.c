@@ -305,6 +305,35 @@ io_list(const char *path, io_name_fn *fn, void *arg, struct ls_err *err)
 	return rc;
 }
 
+/* Reads to the end, whatever fstat says; room for a NUL is left. */
+static int
+read_unsized(int fd, size_t max, char **ret, size_t *ret_n, struct ls_err *err)
+{
+	ls_autofree char *p = NULL;
+	size_t cap = 0, n = 0, got;
+	int rc;
+
+	do {
+		char *bigger;
+
+		if (n > max)
+			return ls_err_set(err, -EBADMSG, "larger than %zu bytes", max);
+		cap = cap ? cap * 2 : 4096;
+		bigger = realloc(p, cap + 1);
+		if (!bigger)
+			return ls_err_set(err, -ENOMEM, "out of memory");
+		p = bigger;
+		if ((rc = io_pread(fd, p + n, cap - n, n, &got, err)) < 0)
+			return rc;
+		n += got;
+	} while (n == cap);
+	if (n > max)
+		return ls_err_set(err, -EBADMSG, "larger than %zu bytes", max);
+	*ret = ls_steal_ptr(&p);
+	*ret_n = n;
+	return 0;
+}
+
 int
 io_read_file(const char *path, size_t max, char **ret, size_t *ret_len, struct ls_err *err)
 {
@@ -322,11 +351,16 @@ io_read_file(const char *path, size_t max, char **ret, size_t *ret_len, struct l
 		return ls_err_sys(err, EISDIR, "read '%s'", path);
 	if ((uint64_t)st.st_size > max)
 		return ls_err_set(err, -EBADMSG, "'%s' is larger than %zu bytes", path, max);
-	p = malloc((size_t)st.st_size + 1);
-	if (!p)
-		return ls_err_set(err, -ENOMEM, "read '%s': out of memory", path);
-	if ((rc = io_pread(fd, p, (size_t)st.st_size, 0, &n, err)) < 0)
-		return ls_err_wrap(err, rc, "'%s'", path);
+	if (st.st_size == 0) { /* maybe a file of /proc, which does not know its size */
+		if ((rc = read_unsized(fd, max, &p, &n, err)) < 0)
+			return ls_err_wrap(err, rc, "'%s'", path);
+	} else {
+		p = malloc((size_t)st.st_size + 1);
+		if (!p)
+			return ls_err_set(err, -ENOMEM, "read '%s': out of memory", path);
+		if ((rc = io_pread(fd, p, (size_t)st.st_size, 0, &n, err)) < 0)
+			return ls_err_wrap(err, rc, "'%s'", path);
+	}
 	p[n] = '\0';
 	*ret = ls_steal_ptr(&p);
 	if (ret_len)
