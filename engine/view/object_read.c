@@ -10,8 +10,8 @@
 #include <string.h>
 
 enum {
-	DIRECT_MIN = 48 << 10,  /* this much is not kept: the reader keeps the pages */
-	PINS_MAX = DIRECT_MIN / OBJECT_BLOCK + 2,
+	DIRECT_MIN = 48 << 10, /* this much is not kept: the reader keeps the pages */
+	PINS_MAX = OBJECT_SPAN / OBJECT_BLOCK + 2,
 	RUN_MAX = OBJECT_SPAN / OBJECT_BLOCK, /* blocks fetched at once */
 };
 
@@ -166,16 +166,40 @@ frame_at(const struct fetch *f, const struct object_loc *loc)
 	return f->scratch->frame;
 }
 
-static int
-read_blocks(struct fetch *f, const struct object_wants *w, uint64_t start, size_t len,
-	    struct ls_err *err)
+static void
+unpin_blocks(struct fetch *f)
 {
-	int rc = pin_blocks(f, start, len, w->sequential, err);
+	while (f->npins)
+		blockcache_release(objects_blocks(f->os), f->pins[--f->npins]);
+}
+
+/* Pins the blocks of [start, start + len) if all of them are there. */
+static bool
+pin_cached(struct fetch *f, uint64_t start, size_t len)
+{
+	uint64_t end = (start + len - 1) / OBJECT_BLOCK + 1;
+
+	f->first = start / OBJECT_BLOCK;
+	while (f->first + f->npins < end) {
+		struct block *b =
+			blockcache_peek(objects_blocks(f->os), f->o->id, f->first + f->npins);
+
+		if (!b) {
+			unpin_blocks(f);
+			return false;
+		}
+		f->pins[f->npins++] = b;
+	}
+	return true;
+}
+
+static int
+read_blocks(struct fetch *f, const struct object_wants *w, struct ls_err *err)
+{
+	int rc = 0;
 
 	for (size_t i = 0; rc == 0 && i < w->n; i++)
 		rc = decode(f->o, frame_at(f, &w->w[i].loc), &w->w[i], f->scratch->page, err);
-	for (size_t i = 0; i < f->npins; i++)
-		blockcache_release(objects_blocks(f->os), f->pins[i]);
 	return rc;
 }
 
@@ -192,8 +216,14 @@ object_read_pages(struct objects *os, const struct store_call *call, const struc
 	f.scratch = objects_scratch(os);
 	if (!f.scratch)
 		return ls_err_set(err, -ENOMEM, "read: out of memory");
-	rc = len >= DIRECT_MIN ? read_direct(&f, w, start, len, err)
-			       : read_blocks(&f, w, start, len, err);
+	if (len >= DIRECT_MIN && !pin_cached(&f, start, len)) {
+		rc = read_direct(&f, w, start, len, err);
+	} else {
+		rc = f.npins ? 0 : pin_blocks(&f, start, len, w->sequential, err);
+		if (rc == 0)
+			rc = read_blocks(&f, w, err);
+		unpin_blocks(&f);
+	}
 	objects_scratch_put(os, f.scratch);
 	return rc;
 }
