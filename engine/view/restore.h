@@ -19,7 +19,8 @@ struct restore_opts {
 	struct plan_target target;
 	bool force;	      /* replace an existing output and its -wal, -shm, -journal */
 	unsigned parallelism; /* threads; 0: number of cores, at most 8 */
-	void (*progress)(void *arg, const struct restore_progress *p); /* may be NULL */
+	/* May be NULL; from any thread, one call at a time; short. */
+	void (*progress)(void *arg, const struct restore_progress *p);
 	void *progress_arg;
 };
 

@@ -12,9 +12,12 @@ int
 restore_pages_add(struct restore_pages *p, const struct catalog_file *f, struct ls_err *err)
 {
 	struct restore_object *o = calloc(1, sizeof *o);
+	struct ls_err own = {0};
 	struct restore_part *part;
 	int rc;
 
+	if (!err)
+		err = &own;
 	if (!o)
 		return ls_err_set(err, -ENOMEM, "restore: out of memory");
 	o->owner = p;
@@ -22,7 +25,7 @@ restore_pages_add(struct restore_pages *p, const struct catalog_file *f, struct 
 	replica_key(p->replica, f->level, f->min, f->max, o->key);
 	part = restore_part_get(p);
 	rc = restore_walk_object(o, f, &part, err);
-	if (rc < 0 && err)
+	if (rc < 0)
 		restore_part_fail(p, err);
 	if (part)
 		restore_part_unget(p, part);
@@ -30,8 +33,7 @@ restore_pages_add(struct restore_pages *p, const struct catalog_file *f, struct 
 	pthread_mutex_lock(&p->lock);
 	if (p->err.code) {
 		rc = p->err.code;
-		if (err)
-			*err = p->err;
+		*err = p->err;
 	}
 	pthread_mutex_unlock(&p->lock);
 	return rc;

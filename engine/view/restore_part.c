@@ -36,17 +36,15 @@ restore_part_read(struct restore_pages *p, const char *key, uint64_t off, void *
 	return rc;
 }
 
+/* Under the lock: one call at a time, and never backwards. */
 static void
 report(struct restore_pages *p, uint64_t bytes)
 {
-	struct restore_progress now;
+	LS_AUTOLOCK(&p->lock);
 
-	pthread_mutex_lock(&p->lock);
 	p->progress.done += bytes;
-	now = p->progress;
-	pthread_mutex_unlock(&p->lock);
 	if (p->opts->progress)
-		p->opts->progress(p->opts->progress_arg, &now);
+		p->opts->progress(p->opts->progress_arg, &p->progress);
 }
 
 /* ---- the end of an object ---- */
@@ -86,6 +84,8 @@ restore_part_object_put(struct restore_object *o)
 		return;
 	if (!bad && check_sums(o, &err) < 0)
 		restore_part_fail(p, &err);
+	else if (!bad) /* all but the frames, which the parts reported */
+		report(p, o->at.file_size - (o->at.index_offset - LTX_END_SIZE - LTX_HEADER_SIZE));
 	object_free(o);
 }
 

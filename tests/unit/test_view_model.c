@@ -110,37 +110,73 @@ any_touched(const struct model *m, unsigned min, unsigned max, uint32_t pgno)
 	return false;
 }
 
-void
-model_write(struct model *m, int level, unsigned min, unsigned max)
+struct writer {
+	struct ltx_enc e;
+	struct ls_buf b;
+};
+
+static void
+begin(struct model *m, struct writer *w, unsigned min, unsigned max, uint32_t commit)
 {
 	struct ltx_header h = {.flags = LTX_NO_CHECKSUM,
 			       .page_size = m->o.page_size,
-			       .commit = m->commit[max],
+			       .commit = commit,
 			       .min_txid = min,
 			       .max_txid = max,
 			       .time_ms = 1700000000000 + max * 1000};
-	LS_AUTO(ls_buf_done) struct ls_buf b;
+	struct ls_err err = {0};
+
+	ls_buf_init(&w->b, 1 << 30);
+	must(ltx_enc_begin(&w->e, &h, m->o.encoding, sink, &w->b, &err), &err, "begin");
+}
+
+static void
+end(struct model *m, struct writer *w, int level)
+{
+	const struct ltx_header *h = &w->e.hdr;
 	char key[REPLICA_KEY_MAX];
-	struct store_put put = {.key = key, .time_ms = h.time_ms};
+	struct store_put put = {.key = key, .time_ms = h->time_ms};
 	struct ltx_trailer trailer;
 	struct store_source src;
 	struct ls_err err = {0};
 	struct replica r;
-	struct ltx_enc e;
 
-	ls_buf_init(&b, 1 << 30);
-	must(ltx_enc_begin(&e, &h, m->o.encoding, sink, &b, &err), &err, "begin");
-	for (uint32_t pgno = 1; pgno <= h.commit; pgno++)
-		if (min == 1 || any_touched(m, min, max, pgno))
-			must(ltx_enc_page(&e, pgno,
-					  m->image[max] + (size_t)(pgno - 1) * h.page_size, &err),
-			     &err, "page");
-	must(ltx_enc_end(&e, 0, &trailer, &err), &err, "end");
-	ltx_enc_done(&e);
+	must(ltx_enc_end(&w->e, 0, &trailer, &err), &err, "end");
 	replica_init(&r, m->store);
-	replica_key(&r, level, min, max, key);
-	src = store_source_mem(b.p, b.len);
+	replica_key(&r, level, h->min_txid, h->max_txid, key);
+	src = store_source_mem(w->b.p, w->b.len);
 	must(store_put(m->store, NULL, &put, &src, NULL, &err), &err, "put");
+	ltx_enc_done(&w->e);
+	ls_buf_done(&w->b);
+}
+
+void
+model_write(struct model *m, int level, unsigned min, unsigned max)
+{
+	size_t ps = m->o.page_size;
+	struct ls_err err = {0};
+	struct writer w;
+
+	begin(m, &w, min, max, m->commit[max]);
+	for (uint32_t pgno = 1; pgno <= m->commit[max]; pgno++)
+		if (min == 1 || any_touched(m, min, max, pgno))
+			must(ltx_enc_page(&w.e, pgno, m->image[max] + (pgno - 1) * ps, &err), &err,
+			     "page");
+	end(m, &w, level);
+}
+
+void
+model_put(struct model *m, const struct model_file *f)
+{
+	ls_autofree uint8_t *page = malloc(m->o.page_size);
+	struct ls_err err = {0};
+	struct writer w;
+
+	memset(page, f->fill, m->o.page_size);
+	begin(m, &w, f->min, f->max, f->commit);
+	for (size_t i = 0; i < f->n; i++)
+		must(ltx_enc_page(&w.e, f->pages[i], page, &err), &err, "page");
+	end(m, &w, f->level);
 }
 
 void

@@ -36,6 +36,16 @@ uint64_t model_rand(struct model *m);
 size_t model_size(const struct model *m, unsigned txid);
 /* Writes one file: the pages that min..max touched, as of max. */
 void model_write(struct model *m, int level, unsigned min, unsigned max);
+/* Writes one file with these pages, ascending, each filled with the byte `fill`. */
+struct model_file {
+	int level;
+	unsigned min, max;
+	uint32_t commit;
+	const uint32_t *pages;
+	size_t n;
+	uint8_t fill;
+};
+void model_put(struct model *m, const struct model_file *f);
 /* The file of that range; its bytes may be changed through model_bytes(). */
 void model_path(const struct model *m, int level, unsigned min, unsigned max, char out[160]);
 /* The replica again, as another store. */
