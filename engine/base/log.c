@@ -13,7 +13,8 @@
 #include <strings.h>
 #include <time.h>
 
-enum { LINE_MAX_BYTES = 8192 };
+/* A line has a dozen fields at most, so that it is never cut. */
+enum { VALUE_MAX = 4096, LINE_MAX_BYTES = 512 << 10 };
 
 static struct log_config config = {.level = LOG_INFO, .fd = 1};
 static const char *const names[] = {"TRACE", "DEBUG", "INFO", "WARN", "ERROR"};
@@ -46,35 +47,77 @@ log_level_parse(const char *s)
 			return;                                                                    \
 	while (0)
 
+/* Bytes of one character that may be printed as they are, 0: escape the byte. */
+static size_t
+plain_bytes(const char *s)
+{
+	const unsigned char *p = (const unsigned char *)s;
+	size_t n = *p >= 0xf0 ? 4 : *p >= 0xe0 ? 3 : 2;
+
+	if (*p < 0x80)
+		return *p >= ' ' && *p != 0x7f && *p != '"' && *p != '\\';
+	/* UTF-8, not C1 controls, surrogates, overlong or beyond the last code point. */
+	if (*p < 0xc2 || *p > 0xf4 || (*p == 0xc2 && p[1] < 0xa0) || (*p == 0xe0 && p[1] < 0xa0) ||
+	    (*p == 0xed && p[1] > 0x9f) || (*p == 0xf0 && p[1] < 0x90) ||
+	    (*p == 0xf4 && p[1] > 0x8f))
+		return 0;
+	for (size_t i = 1; i < n; i++)
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+	return n;
+}
+
+static void
+put_escape(struct ls_buf *b, unsigned char c)
+{
+	if (c == '"' || c == '\\')
+		PUT(b, "\\%c", c);
+	else if (c == '\n')
+		PUT(b, "\\n");
+	else if (c == '\t')
+		PUT(b, "\\t");
+	else if (c == '\r')
+		PUT(b, "\\r");
+	else if (config.type != LOG_JSON)
+		PUT(b, "\\x%02x", c);
+	else if (c < 0x80)
+		PUT(b, "\\u%04x", c);
+	else
+		PUT(b, "\\ufffd");
+}
+
+/* A value longer than VALUE_MAX ends in "...". */
 static void
 put_quoted(struct ls_buf *b, const char *s)
 {
-	PUT(b, "\"");
-	for (; *s; s++) {
-		unsigned char c = (unsigned char)*s;
+	const char *start = s;
 
-		if (c == '"' || c == '\\')
-			PUT(b, "\\%c", c);
-		else if (c == '\n')
-			PUT(b, "\\n");
-		else if (c == '\t')
-			PUT(b, "\\t");
-		else if (c < 0x20 || c == 0x7f)
-			PUT(b, "\\u%04x", c);
-		else
-			PUT(b, "%c", c);
-	}
 	PUT(b, "\"");
+	while (*s && s - start < VALUE_MAX) {
+		size_t n = plain_bytes(s);
+
+		if (n)
+			PUT(b, "%.*s", (int)n, s);
+		else
+			put_escape(b, (unsigned char)*s);
+		s += n ? n : 1;
+	}
+	PUT(b, "%s\"", *s ? "..." : "");
 }
 
 static bool
 needs_quotes(const char *s)
 {
+	const char *start = s;
+	size_t n;
+
 	if (!*s)
 		return true;
-	for (; *s; s++)
-		if ((unsigned char)*s <= ' ' || *s == '"' || *s == '=' || *s == '\\' || *s == 0x7f)
+	for (; *s; s += n) {
+		n = *s == '\\' ? 1 : plain_bytes(s);
+		if (n == 0 || *s == ' ' || *s == '=' || s - start >= VALUE_MAX)
 			return true;
+	}
 	return false;
 }
 
@@ -160,6 +203,7 @@ static void
 put_head(struct ls_buf *b, enum log_level level, const char *msg)
 {
 	static const char *const colours[] = {"90", "90", "32", "33", "31"};
+	static const char *const shorts[] = {"TRC", "DBG", "INF", "WRN", "ERR"};
 
 	if (config.type == LOG_JSON) {
 		PUT(b, "{\"time\":\"");
@@ -170,8 +214,10 @@ put_head(struct ls_buf *b, enum log_level level, const char *msg)
 		bool tty = isatty(config.fd);
 
 		put_time(b);
-		PUT(b, tty ? " \033[%sm%.3s\033[0m %s" : "%.0s %.3s %s", colours[level],
-		    names[level], msg);
+		if (tty)
+			PUT(b, " \033[%sm%s\033[0m %s", colours[level], shorts[level], msg);
+		else
+			PUT(b, " %s %s", shorts[level], msg);
 	} else {
 		PUT(b, "time=");
 		put_time(b);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Forms are tried in turn: RFC 3339 (with ':' or '-' between the figures of the time), a date with
- * or without a time of the local zone, Unix seconds, words. Digits are bounded everywhere, so no
- * sum can overflow.
+ * or without a time of the local zone, Unix seconds, words. Figures have at most 4 or 12 digits;
+ * the sum of an "ago", which has as many terms as the text has room for, is checked.
  */
 #include "config.h"
 
@@ -200,34 +200,45 @@ blanks(const char **p)
 		++*p;
 }
 
-/* "2h ago", "1d12h ago", "3 weeks ago", "an hour ago" without the "an". */
+/* A number, or the "an" of "an hour ago". */
+static bool
+parse_count(const char **p, int64_t *ret)
+{
+	int64_t n = 0;
+	int len = 0;
+
+	if (strncmp(*p, "a ", 2) == 0 || strncmp(*p, "an ", 3) == 0) {
+		*p += (*p)[1] == 'n' ? 3 : 2;
+		*ret = 1;
+		return true;
+	}
+	for (; isdigit((unsigned char)**p) && len < 12; ++*p, len++)
+		n = n * 10 + **p - '0';
+	*ret = n;
+	return len > 0;
+}
+
+/* "2h ago", "1d12h ago", "3 weeks ago", "an hour ago". */
 static bool
 parse_ago(const char *p, int64_t now_ms, int64_t *ret)
 {
-	int64_t total = 0;
+	int64_t total = 0, n = 0;
 	bool any = false;
 
-	for (;;) {
+	for (blanks(&p); parse_count(&p, &n); blanks(&p)) {
 		const struct unit *u;
-		int64_t n = 0;
-		int len = 0;
+		int64_t ms;
 
-		blanks(&p);
-		for (; isdigit((unsigned char)*p) && len < 9; p++, len++)
-			n = n * 10 + *p - '0';
-		if (len == 0)
-			break;
 		blanks(&p);
 		if (!(u = find_unit(p)))
 			return false;
 		p += strlen(u->name);
-		total += n * u->ms;
+		if (__builtin_mul_overflow(n, u->ms, &ms) ||
+		    __builtin_add_overflow(total, ms, &total))
+			return false;
 		any = true;
 	}
-	if (!any || strcmp(p, "ago") != 0)
-		return false;
-	*ret = now_ms - total;
-	return true;
+	return any && strcmp(p, "ago") == 0 && !__builtin_sub_overflow(now_ms, total, ret);
 }
 
 /* "today", "yesterday", each perhaps with a time of day. */
@@ -287,21 +298,23 @@ parse_words(const char *s, int64_t now_ms, int64_t *ret)
 	}
 	if (parse_ago(text, now_ms, ret) || parse_day(text, now_ms, ret))
 		return true;
-	/* "yesterday 14-00": the blank may have been the colon of a file name. */
-	for (char *p = text + strlen(text); p-- > text;)
-		if (*p == ' ' && isdigit((unsigned char)p[1]) && p > text &&
-		    isdigit((unsigned char)p[-1])) {
+	/* "yesterday 14-00": a blank between figures was the colon of a file name. */
+	for (char *p = text; *p; p++)
+		if (*p == ' ' && p > text && isdigit((unsigned char)p[-1]) &&
+		    isdigit((unsigned char)p[1]))
 			*p = ':';
-			return parse_day(text, now_ms, ret);
-		}
-	return false;
+	return parse_day(text, now_ms, ret);
 }
 
 int
 timex_parse(const char *s, int64_t now_ms, int64_t *ret_ms, struct ls_err *err)
 {
-	if (parse_absolute(s, ret_ms) || parse_unix(s, ret_ms) || parse_words(s, now_ms, ret_ms))
+	int64_t ms;
+
+	if (parse_absolute(s, &ms) || parse_unix(s, &ms) || parse_words(s, now_ms, &ms)) {
+		*ret_ms = ms;
 		return 0;
+	}
 	return ls_err_set(err, -EINVAL,
 			  "'%.60s' is no time: write 2000-01-01T00:00:00Z, a date, '2h ago' or "
 			  "'yesterday 14:00'",
@@ -316,9 +329,14 @@ timex_is_rfc3339(const char *s)
 	struct tm tm;
 	bool full;
 
-	return parse_date(&p, &tm) && *p == 'T' && (p++, p[2] == ':') &&
-	       parse_clock(&p, &tm, &ms, &full) && full && *p != 'z' && parse_zone(&p, &offset) &&
-	       !*p;
+	/* Colons, no '-', in the time and in the zone; capitals; no leap second. */
+	if (!parse_date(&p, &tm) || *p++ != 'T' || !strchr(p, ':') ||
+	    !parse_clock(&p, &tm, &ms, &full) || !full || s[13] != ':' || tm.tm_sec > 59)
+		return false;
+	if (strcmp(p, "Z") == 0)
+		return true;
+	return (*p == '+' || *p == '-') && strlen(p) == 6 && p[3] == ':' &&
+	       parse_zone(&p, &offset) && !*p;
 }
 
 /* UTC with sep between the figures of the time; with milliseconds or not. */

@@ -7,7 +7,7 @@
  *   2026-11-25T10-00-00Z                       the same without colons, for file names
  *   2026-11-25, 2026-11-25 10:00[:30]          local zone; a date alone is its start
  *   1700000000, 1700000000.5                   Unix seconds
- *   now, today, yesterday [14:00], 10min ago, 2h-ago, 1d12h_ago, 3 weeks ago
+ *   now, today, yesterday [14:00], 10min ago, 2h-ago, 1d12h_ago, 3 weeks ago, an hour ago
  *
  * Blank, '-' and '_' are equal between words; letters in any case.
  */
