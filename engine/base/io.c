@@ -40,6 +40,7 @@ const struct io_ops io_system = {
 	.fsync = fsync,
 	.fdatasync = fdatasync,
 	.write_back = sys_write_back,
+	.fallocate = fallocate,
 	.ftruncate = ftruncate,
 	.rename = rename,
 	.renamex = sys_renamex,
@@ -149,6 +150,12 @@ void
 io_write_back(int fd, uint64_t off, uint64_t n)
 {
 	ops->write_back(fd, (off_t)off, (off_t)n);
+}
+
+void
+io_allocate(int fd, uint64_t n)
+{
+	ops->fallocate(fd, 0, 0, (off_t)n);
 }
 
 int

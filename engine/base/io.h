@@ -26,6 +26,7 @@ struct io_ops {
 	int (*fsync)(int fd);
 	int (*fdatasync)(int fd);
 	int (*write_back)(int fd, off_t off, off_t n); /* sync_file_range, no waiting */
+	int (*fallocate)(int fd, int mode, off_t off, off_t n);
 	int (*ftruncate)(int fd, off_t size);
 	int (*rename)(const char *from, const char *to);
 	int (*renamex)(const char *from, const char *to, unsigned flags); /* renameat2 */
@@ -59,6 +60,9 @@ LS_MUST_USE int io_fsync(int fd, const char *path, struct ls_err *err);
 LS_MUST_USE int io_fdatasync(int fd, const char *path, struct ls_err *err);
 /* Starts to write a range to the disk, so that a later fsync has less to do. A hint: no errors. */
 void io_write_back(int fd, uint64_t off, uint64_t n);
+/* Makes room for n bytes in one piece where the file system can; the file becomes that long. A
+ * hint: no errors. */
+void io_allocate(int fd, uint64_t n);
 LS_MUST_USE int io_ftruncate(int fd, uint64_t size, struct ls_err *err);
 LS_MUST_USE int io_rename(const char *from, const char *to, struct ls_err *err);
 /* -EEXIST when the new name is taken. Falls back to link + unlink where the kernel cannot. */

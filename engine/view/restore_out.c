@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { WRITE_BACK = 16 << 20, RUN_MIN = 128 << 10, LOCK_TRIES = 10 };
+enum { WRITE_BACK = 16 << 20, RUN_MIN = 128 << 10, LOCK_TRIES = 10, ALLOCATE_MIN = 16 << 20 };
 
 static const char *const sidecars[] = {"-wal", "-shm", "-journal"};
 
@@ -99,6 +99,7 @@ restore_out_begin(const char *path, bool force, struct restore_out *ret, struct 
 	int rc;
 
 	*o = (struct restore_out){.fd = -1, .force = force};
+	pthread_mutex_init(&o->lock, NULL);
 	if ((rc = restore_check_output(path, force, err)) < 0)
 		return rc;
 	o->path = strdup(path);
@@ -112,6 +113,13 @@ restore_out_begin(const char *path, bool force, struct restore_out *ret, struct 
 		if ((rc = lock_tmp(o, err)) <= 0)
 			return rc;
 	return ls_err_set(err, -EBUSY, "'%s': another restore writes it", o->tmp);
+}
+
+void
+restore_out_expect(struct restore_out *o, uint64_t n)
+{
+	if (n >= ALLOCATE_MIN)
+		io_allocate(o->fd, n);
 }
 
 /* Lets the disk begin with what lies well behind the writers, who go on in order most of the time.
@@ -129,8 +137,11 @@ write_back(struct restore_out *o, uint64_t end)
 int
 restore_out_write(struct restore_out *o, const void *p, size_t n, uint64_t off, struct ls_err *err)
 {
-	int rc = io_pwrite(o->fd, p, n, off, err);
+	int rc;
 
+	pthread_mutex_lock(&o->lock);
+	rc = io_pwrite(o->fd, p, n, off, err);
+	pthread_mutex_unlock(&o->lock);
 	if (rc < 0)
 		return ls_err_wrap(err, rc, "'%s'", o->tmp);
 	if (n >= RUN_MIN) /* not for the scattered pages of small objects */

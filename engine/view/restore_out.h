@@ -15,6 +15,7 @@ struct restore_out {
 	char *path, *tmp, *dir;
 	int fd;
 	bool force;
+	pthread_mutex_t lock;	       /* one write at a time: the kernel's inode lock spins */
 	_Atomic uint64_t written_back; /* the disk was told to write what lies below */
 };
 
@@ -22,6 +23,8 @@ struct restore_out {
  * an earlier crash may have left. -EBUSY: another restore writes it. */
 LS_MUST_USE int
 restore_out_begin(const char *path, bool force, struct restore_out *ret, struct ls_err *err);
+/* It will have about n bytes. */
+void restore_out_expect(struct restore_out *o, uint64_t n);
 LS_MUST_USE int
 restore_out_write(struct restore_out *o, const void *p, size_t n, uint64_t off, struct ls_err *err);
 /* Sets the size, makes it durable, removes old sidecar files, gives it its name. */

@@ -8,7 +8,10 @@
 #include <inttypes.h>
 #include <string.h>
 
-enum { SMALL_OBJECT = 1 << 20 /* fetched in one piece */ };
+enum {
+	SMALL_OBJECT = 1 << 20, /* fetched in one piece */
+	RATIO_MAX = 8,		/* of compression; more is written without room made before */
+};
 
 static bool
 claim(struct restore_pages *p, uint32_t pgno)
@@ -91,6 +94,16 @@ walk_index(struct restore_pages *p, struct restore_object *o, struct cursor *c,
 	return rc;
 }
 
+/* Room for the output. The commit of a damaged header may be anything: no more than pages that are
+ * stored can fill. */
+static void
+expect_output(struct restore_pages *p)
+{
+	uint64_t size = (uint64_t)p->commit * p->page_size, most = p->progress.total * RATIO_MAX;
+
+	restore_out_expect(p->out, size < most ? size : most);
+}
+
 static int
 begin_pages(struct restore_pages *p, const struct restore_object *o, struct ls_err *err)
 {
@@ -105,6 +118,7 @@ begin_pages(struct restore_pages *p, const struct restore_object *o, struct ls_e
 		p->seen = ls_alloc_array((size_t)h->commit / 64 + 1, sizeof *p->seen);
 		if (!p->seen)
 			return ls_err_set(err, -ENOMEM, "restore: out of memory");
+		expect_output(p);
 	}
 	if (h->commit < p->min_commit)
 		p->min_commit = h->commit;
