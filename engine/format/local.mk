@@ -5,7 +5,9 @@ engine_libengine_a_SOURCES += \
 	engine/format/ltx_dec.c engine/format/ltx_dec.h \
 	engine/format/ltx_enc.c engine/format/ltx_enc.h \
 	engine/format/ltx_index.c engine/format/ltx_index.h \
+	engine/format/ltx_merge.c engine/format/ltx_merge.h \
 	engine/format/ltx_name.c engine/format/ltx_name.h \
+	engine/format/name03.c engine/format/name03.h \
 	engine/format/wal.c engine/format/wal.h \
 	engine/format/walidx.c engine/format/walidx.h \
 	engine/format/xxh32.c engine/format/xxh32.h

@@ -284,10 +284,11 @@ ltx_page_decode(const uint8_t *p, size_t n, const struct ltx_header *h, struct l
 	return 0;
 }
 
+static const uint8_t prefix[FRAME_PREFIX] = {0x04, 0x22, 0x4d, 0x18, 0x64, 0x40, 0xa7};
+
 static size_t
 encode_frame(const uint8_t *page, uint32_t page_size, uint8_t *out)
 {
-	static const uint8_t prefix[FRAME_PREFIX] = {0x04, 0x22, 0x4d, 0x18, 0x64, 0x40, 0xa7};
 	uint8_t *data = out + FRAME_PREFIX + 4;
 	int n = LZ4_compress_default((const char *)page, (char *)data, (int)page_size,
 				     (int)page_size - 1);
@@ -322,6 +323,18 @@ ltx_page_encode(enum ltx_encoding enc, struct ltx_page *page, uint32_t page_size
 			       encode_frame(page->data, page_size, out + LTX_PAGE_HEADER_SIZE);
 	}
 	ltx_page_hash(out, page, page_size, hash);
+}
+
+bool
+ltx_page_stored_as(const uint8_t *p, const struct ltx_page *page, uint32_t page_size,
+		   enum ltx_encoding enc)
+{
+	bool block = get_be16(p + 4) & PAGE_FLAG_SIZE;
+
+	if (block != (enc == LTX_BLOCK))
+		return false;
+	return block || (memcmp(p + LTX_PAGE_HEADER_SIZE, prefix, sizeof prefix) == 0 &&
+			 get_le32(p + page->stored - 4) == xxh32(page->data, page_size));
 }
 
 uint64_t

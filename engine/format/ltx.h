@@ -84,6 +84,13 @@ void ltx_page_encode(enum ltx_encoding enc, struct ltx_page *page, uint32_t page
 void
 ltx_page_hash(const uint8_t *p, const struct ltx_page *page, uint32_t page_size, uint64_t *hash);
 
+/*
+ * Whether p, the stored form of a page that was decoded from it, is one that ltx_page_encode(enc)
+ * may have written, content checksum included: then it can go into another file as it is.
+ */
+bool ltx_page_stored_as(const uint8_t *p, const struct ltx_page *page, uint32_t page_size,
+			enum ltx_encoding enc);
+
 /* Checksum of one page. A database's is LTX_CHECKSUM_FLAG | the XOR over all but the lock page. */
 uint64_t ltx_page_checksum(uint32_t pgno, const uint8_t *page, uint32_t page_size);
 

@@ -13,7 +13,7 @@
 
 #include <inttypes.h>
 
-enum { VARINT_MAX = 10, SYNC_ENTRIES = 8 };
+enum { VARINT_MAX = 10, SYNC_ENTRIES = 8, SYNC_MIN = 3 };
 
 int
 ltx_layout_decode(uint64_t file_size, const uint8_t tail[LTX_TAIL_SIZE], struct ltx_layout *ret,
@@ -157,24 +157,27 @@ ltx_index_sync(const uint8_t *p, size_t n, const struct ltx_header *h, const str
 	       size_t *ret_off, struct ls_err *err)
 {
 	size_t off = 0, best = 0;
-	int phases = 0;
+	int proven = 0, open = 0;
 
-	/* Three entries in contiguous order leave one phase: a wrong one would need every size to
-	 * be the next page number and so on. Unless exactly one phase passes, the caller reads it
-	 * all. */
+	/* A wrong phase takes offsets for sizes or page numbers; two entries in a row nearly always
+	 * disprove it. What looks possible, even if only because it is too short to tell, makes the
+	 * answer doubtful. */
 	while (off < n && p[off] & 128)
 		off++;
 	off = off < n ? off + 1 : n;
 	for (int i = 0; i < 3 && off < n; i++) {
-		if (run_length(p + off, n - off, h, at) >= 3) {
+		int run = run_length(p + off, n - off, h, at);
+
+		open += run >= 0;
+		if (run >= SYNC_MIN) {
 			best = off;
-			phases++;
+			proven++;
 		}
 		while (off < n && p[off] & 128)
 			off++;
 		off++;
 	}
-	if (phases != 1)
+	if (proven != 1 || open != 1)
 		return ls_err_set(err, -ENODATA, "page index: no entry was recognised");
 	*ret_off = best;
 	return 0;

@@ -34,13 +34,13 @@ wal_sum_update(struct wal_sum seed, bool big_endian, const uint8_t *p, size_t n)
 
 	if (big_endian)
 		for (; n >= 8; n -= 8, p += 8) {
-			s0 += get_be32(p) + s1;
-			s1 += get_be32(p + 4) + s0;
+			s0 = s0 + get_be32(p) + s1;
+			s1 = s1 + get_be32(p + 4) + s0;
 		}
 	else
 		for (; n >= 8; n -= 8, p += 8) {
-			s0 += get_le32(p) + s1;
-			s1 += get_le32(p + 4) + s0;
+			s0 = s0 + get_le32(p) + s1;
+			s1 = s1 + get_le32(p + 4) + s0;
 		}
 	return (struct wal_sum){s0, s1};
 }
