@@ -78,45 +78,102 @@ conf_check_path(const char *path, char **ret, struct ls_err *err)
 	return 0;
 }
 
-static bool
-same_file(const char *a, const char *b)
-{
-	struct stat sa, sb;
+/* What makes two names one file: device and inode, of the directory while the file is missing. */
+struct identity {
+	const char *path;  /* as configured */
+	const char *name;  /* below the directory, "" for the file itself */
+	const char *owner; /* the database of the entry */
+	dev_t dev;
+	ino_t ino;
+};
 
-	if (strcmp(a, b) == 0)
-		return true;
-	return io_stat(a, &sa, NULL) == 0 && io_stat(b, &sb, NULL) == 0 && sa.st_dev == sb.st_dev &&
-	       sa.st_ino == sb.st_ino;
+static void
+identify(const char *path, const char *owner, struct identity *ret)
+{
+	ls_autofree char *dir = strdup(path);
+	char *slash = dir ? strrchr(dir, '/') : NULL;
+	struct stat s;
+
+	*ret = (struct identity){.path = path, .name = path, .owner = owner};
+	if (io_stat(path, &s, NULL) == 0) {
+		ret->name = "";
+	} else if (slash) {
+		slash[slash == dir] = '\0';
+		if (io_stat(dir, &s, NULL) < 0)
+			return;
+		ret->name = strrchr(path, '/') + 1;
+	} else {
+		return;
+	}
+	ret->dev = s.st_dev;
+	ret->ino = s.st_ino;
 }
 
 static int
-check_pair(const struct conf_db *a, const struct conf_db *b, struct ls_err *err)
+compare(const void *pa, const void *pb)
 {
-	if (same_file(a->path, b->path))
-		return ls_err_set(err, -EINVAL, "database '%s' is configured twice (also as '%s')",
-				  b->path, a->path);
-	if (strcmp(a->meta_path, b->meta_path) == 0)
-		return ls_err_set(err, -EINVAL, "databases '%s' and '%s' have the same meta-path",
-				  a->path, b->path);
-	for (size_t i = 0; i < a->nreplicas; i++)
-		for (size_t k = 0; k < b->nreplicas; k++)
-			if (strcmp(a->replicas[i].url, b->replicas[k].url) == 0)
-				return ls_err_set(
-					err, -EINVAL,
-					"databases '%s' and '%s' have the same replica '%s'",
-					a->path, b->path, a->replicas[i].url);
+	const struct identity *a = pa, *b = pb;
+
+	if (a->dev != b->dev)
+		return a->dev < b->dev ? -1 : 1;
+	if (a->ino != b->ino)
+		return a->ino < b->ino ? -1 : 1;
+	return strcmp(a->name, b->name);
+}
+
+/* The first two equal entries, or NULL. */
+static const struct identity *
+find_pair(struct identity *v, size_t n)
+{
+	if (n > 1)
+		qsort(v, n, sizeof *v, compare);
+	for (size_t i = 1; i < n; i++)
+		if (compare(&v[i - 1], &v[i]) == 0)
+			return &v[i - 1];
+	return NULL;
+}
+
+static int
+check_databases(const struct conf *c, struct identity *v, struct ls_err *err)
+{
+	const struct identity *pair;
+
+	for (size_t i = 0; i < c->ndbs; i++)
+		identify(c->dbs[i].path, c->dbs[i].path, &v[i]);
+	if ((pair = find_pair(v, c->ndbs)))
+		return ls_err_set(err, -EINVAL,
+				  "one database is configured twice, as '%s' and as '%s': remove "
+				  "one of them",
+				  pair[0].path, pair[1].path);
+	for (size_t i = 0; i < c->ndbs; i++)
+		identify(c->dbs[i].meta_path, c->dbs[i].path, &v[i]);
+	if ((pair = find_pair(v, c->ndbs)))
+		return ls_err_set(err, -EINVAL,
+				  "databases '%s' and '%s' have the same meta-path '%s'",
+				  pair[0].owner, pair[1].owner, pair[0].path);
 	return 0;
 }
 
 int
 conf_check_duplicates(const struct conf *c, struct ls_err *err)
 {
-	for (size_t i = 0; i < c->ndbs; i++)
-		for (size_t k = i + 1; k < c->ndbs; k++) {
-			int rc = check_pair(&c->dbs[i], &c->dbs[k], err);
+	ls_autofree struct identity *v = ls_alloc_array(c->ndbs, sizeof *v);
+	const struct identity *pair;
+	size_t n = 0;
+	int rc;
 
-			if (rc < 0)
-				return rc;
-		}
+	if (!v)
+		return ls_err_set(err, -ENOMEM, "configuration: out of memory");
+	if ((rc = check_databases(c, v, err)) < 0)
+		return rc;
+	/* One replica a database; only "file" has a path that can be compared. */
+	for (size_t i = 0; i < c->ndbs; i++)
+		if (c->dbs[i].nreplicas && c->dbs[i].replicas[0].path)
+			identify(c->dbs[i].replicas[0].path, c->dbs[i].path, &v[n++]);
+	if ((pair = find_pair(v, n)))
+		return ls_err_set(err, -EINVAL,
+				  "databases '%s' and '%s' have the same replica '%s': each needs "
+				  "a directory of its own",
+				  pair[0].owner, pair[1].owner, pair[0].path);
 	return 0;
 }

@@ -38,33 +38,55 @@ find_name(const char *p, size_t n, const char **ret_name, size_t *ret_skip)
 	return len;
 }
 
+struct expansion {
+	struct ls_buf *out;
+	conf_env_unset_fn *unset;
+	void *arg;
+	size_t line;
+	bool blank, comment; /* so far: the line is blank; it is a comment */
+};
+
 static int
-append_value(struct ls_buf *out, const char *name, size_t len, unsigned *unset)
+append_value(struct expansion *e, const char *name, size_t len)
 {
 	char key[256];
-	const char *value;
+	const char *value = NULL;
+	size_t n = len < sizeof key ? len : sizeof key - 1;
 
-	if (len == 3 && strncmp(name, "PID", 3) == 0)
-		return ls_buf_printf(out, "%d", (int)getpid());
-	if (len >= sizeof key) {
-		++*unset;
-		return 0;
+	memcpy(key, name, n);
+	key[n] = '\0';
+	if (strcmp(key, "PID") == 0)
+		return ls_buf_printf(e->out, "%d", (int)getpid());
+	if (len == n)
+		value = getenv(key);
+	if (value)
+		return ls_buf_append(e->out, value, strlen(value));
+	return e->comment ? 0 : e->unset(e->arg, key, e->line);
+}
+
+/* Keeps track of lines and comments. */
+static void
+pass(struct expansion *e, const char *p, size_t n)
+{
+	for (; n--; p++) {
+		if (*p == '\n') {
+			e->line++;
+			e->blank = true;
+			e->comment = false;
+		} else if (e->blank && *p != ' ' && *p != '\t') {
+			e->blank = false;
+			e->comment = *p == '#';
+		}
 	}
-	memcpy(key, name, len);
-	key[len] = '\0';
-	value = getenv(key);
-	if (!value)
-		++*unset;
-	return value ? ls_buf_append(out, value, strlen(value)) : 0;
 }
 
 int
-conf_env_expand(const char *text, size_t n, struct ls_buf *out, unsigned *ret_unset,
+conf_env_expand(const char *text, size_t n, struct ls_buf *out, conf_env_unset_fn *unset, void *arg,
 		struct ls_err *err)
 {
+	struct expansion e = {.out = out, .unset = unset, .arg = arg, .line = 1, .blank = true};
 	int rc = 0;
 
-	*ret_unset = 0;
 	for (size_t i = 0; rc == 0 && i < n;) {
 		const char *name = NULL;
 		size_t skip = 0, len = 0;
@@ -72,10 +94,15 @@ conf_env_expand(const char *text, size_t n, struct ls_buf *out, unsigned *ret_un
 		if (text[i] == '$')
 			len = find_name(text + i + 1, n - i - 1, &name, &skip);
 		if (len)
-			rc = append_value(out, name, len, ret_unset);
+			rc = append_value(&e, name, len);
 		else if (skip == 0)
 			rc = ls_buf_append(out, text + i, 1);
+		pass(&e, text + i, 1 + skip);
 		i += 1 + skip;
 	}
-	return rc < 0 ? ls_err_set(err, -EINVAL, "configuration is too large once expanded") : 0;
+	if (rc == 0)
+		return 0;
+	return out->len >= out->max / 2
+		       ? ls_err_set(err, -EINVAL, "the configuration is too large once expanded")
+		       : ls_err_set(err, -ENOMEM, "configuration: out of memory");
 }

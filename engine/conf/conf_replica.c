@@ -3,8 +3,10 @@
 #include "config.h"
 
 #include "engine/base/io.h"
+#include "engine/base/url.h"
 #include "engine/conf/conf.h"
 #include "engine/conf/conf_check.h"
+#include "engine/conf/conf_db.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -14,87 +16,124 @@
 bool
 conf_is_url(const char *s)
 {
-	const char *p = s;
-
-	while (isalnum((unsigned char)*p) || *p == '_')
-		p++;
-	return p > s && strncmp(p, "://", 3) == 0;
+	return url_has_scheme(s) && strncmp(s, "sqlite://", 9) != 0 &&
+	       strncmp(s, "sqlite3://", 10) != 0;
 }
 
-/* Blanks and bytes beyond ASCII as the released program spells them in a directory name. */
-static char *
-percent_encoded(const char *path)
+/* Bytes that the released program's URL library leaves alone in a path: in one that is valid as
+ * it is, and in one that has to be escaped anew. */
+static bool
+valid_in_path(unsigned char c)
 {
-	char *out = malloc(strlen(path) * 3 + 1), *q = out;
+	return c && c < 0x7f && (isalnum(c) || strchr("-_.~$&+,/:;=@!'()*[]%#", c));
+}
 
-	if (!out)
+static bool
+kept_by_escape(unsigned char c)
+{
+	return c && c < 0x7f && (isalnum(c) || strchr("-_.~$&+,/:;=@", c));
+}
+
+/* The directory that the released program makes of a URL with this path. */
+static char *
+peer_path(const char *path)
+{
+	ls_autofree char *plain = NULL;
+	const char *p = path;
+	char *out, *q;
+
+	while (valid_in_path((unsigned char)*p))
+		p++;
+	if (!*p)
+		return strdup(path);
+	if (url_decode(path, &plain, NULL) < 0 || !(q = out = malloc(strlen(plain) * 3 + 1)))
 		return NULL;
-	for (; *path; path++) {
-		unsigned char c = (unsigned char)*path;
-
-		if (c <= ' ' || c >= 0x7f)
-			q += snprintf(q, 4, "%%%02X", c);
+	for (p = plain; *p; p++)
+		if (kept_by_escape((unsigned char)*p))
+			*q++ = *p;
 		else
-			*q++ = (char)c;
-	}
+			q += snprintf(q, 4, "%%%02X", (unsigned char)*p);
 	*q = '\0';
 	return out;
 }
 
 /* The literal name; the encoded one if only that exists (the released program wrote it). */
-static int
-choose_path(char **path, struct ls_err *err)
+static void
+choose_path(char **path)
 {
-	ls_autofree char *encoded = percent_encoded(*path);
+	ls_autofree char *other = peer_path(*path);
 	struct stat s;
 
-	if (!encoded)
-		return ls_err_set(err, -ENOMEM, "replica: out of memory");
-	if (strcmp(encoded, *path) != 0 && io_stat(*path, &s, NULL) < 0 &&
-	    io_stat(encoded, &s, NULL) == 0) {
+	if (other && strcmp(other, *path) != 0 && io_stat(*path, &s, NULL) == -ENOENT &&
+	    io_stat(other, &s, NULL) == 0) {
 		free(*path);
-		*path = ls_steal_ptr(&encoded);
+		*path = ls_steal_ptr(&other);
 	}
+}
+
+static int
+fill(const char *path, struct conf_replica *ret, struct ls_err *err)
+{
+	struct conf_replica r = {.sync_interval_ms = 1000};
+	int rc = conf_check_path(path, &r.path, err);
+
+	if (rc < 0)
+		return rc;
+	if (strcmp(r.path, "/") == 0) {
+		free(r.path);
+		return ls_err_set(err, -EINVAL,
+				  "file replica path required: write file:///DIRECTORY");
+	}
+	choose_path(&r.path);
+	r.type = strdup("file");
+	r.name = strdup("file");
+	if (asprintf(&r.url, "file://%s", r.path) < 0)
+		r.url = NULL;
+	if (!r.type || !r.name || !r.url) {
+		conf_replica_done(&r);
+		return ls_err_set(err, -ENOMEM, "replica: out of memory");
+	}
+	*ret = r;
 	return 0;
+}
+
+static int
+other_type(const char *scheme, struct ls_err *err)
+{
+	static const char *const later[] = {"s3",     "gs",	 "abs",	 "sftp",
+					    "webdav", "webdavs", "nats", "oss"};
+
+	for (size_t i = 0; i < sizeof later / sizeof later[0]; i++)
+		if (strcmp(scheme, later[i]) == 0)
+			return ls_err_set(err, -EINVAL,
+					  "replica type \"%s\" is not supported yet by this build: "
+					  "use file:///DIRECTORY",
+					  scheme);
+	return ls_err_set(err, -EINVAL,
+			  "unknown replica type in config: \"%.40s\": use file:///DIRECTORY",
+			  scheme);
+}
+
+int
+conf_replica_check_type(const char *type, struct ls_err *err)
+{
+	return strcmp(type, "file") == 0 ? 0 : other_type(type, err);
 }
 
 int
 conf_replica_from_url(const char *url, struct conf_replica *ret, struct ls_err *err)
 {
-	struct conf_replica r = {.sync_interval_ms = 1000};
-	const char *rest = strstr(url, "://");
-	ls_autofree char *plain = NULL;
-	int rc;
+	LS_AUTO(url_done) struct url u = {0};
+	int rc = url_parse(url, &u, err);
 
-	if (!conf_is_url(url))
-		return ls_err_set(err, -EINVAL,
-				  "replica url scheme required: write file:///DIRECTORY");
-	if (rest - url != 4 || strncasecmp(url, "file", 4) != 0)
-		return ls_err_set(err, -EINVAL,
-				  "storage of type '%.*s' is not supported by this build: use "
-				  "file:///DIRECTORY",
-				  (int)(rest - url < 20 ? rest - url : 20), url);
-	if (asprintf(&plain, "/%.*s", (int)strcspn(rest + 3, "?"), rest + 3) < 0) {
-		plain = NULL;
-		return ls_err_set(err, -ENOMEM, "replica: out of memory");
-	}
-	if ((rc = conf_check_path(plain, &r.path, err)) < 0)
+	if (rc < 0)
 		return rc;
-	if (strcmp(r.path, "/") == 0) {
-		free(r.path);
-		return ls_err_set(err, -EINVAL, "file replica path required");
-	}
-	rc = choose_path(&r.path, err);
-	r.type = strdup("file");
-	r.name = strdup("file");
-	if (asprintf(&r.url, "file://%s", r.path) < 0)
-		r.url = NULL;
-	if (rc < 0 || !r.type || !r.name || !r.url) {
-		conf_replica_done(&r);
-		return rc < 0 ? rc : ls_err_set(err, -ENOMEM, "replica: out of memory");
-	}
-	*ret = r;
-	return 0;
+	if ((rc = conf_replica_check_type(u.scheme, err)) < 0)
+		return rc;
+	/* "file://~/x" is below the home directory. */
+	return fill(strncmp(u.path, "/~", 2) == 0 && url[strlen(u.scheme) + 3] == '~' ? u.path + 1
+										      : u.path,
+		    ret, err);
 }
 
 void

@@ -1,1 +1,2 @@
-# Unit tests of engine/conf or conf.
+UNIT_TESTS += tests/unit/test_conf
+tests_unit_test_conf_SOURCES = tests/unit/test_conf.c

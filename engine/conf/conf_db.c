@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+
+#include "engine/conf/conf_db.h"
+
+#include "engine/conf/conf_check.h"
+
+#include <limits.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { TRUNCATE_DEFAULT = 121359, NAME_MAX_LEN = 100 };
+
+#define COUNT(a) (sizeof(a) / sizeof(a)[0])
+
+/* What the file says, before it is checked. */
+struct raw_db {
+	char *path, *dir, *meta_path, *journal_mode;
+	struct conf_duration monitor, checkpoint, busy;
+	int64_t min_pages, truncate_pages;
+	yaml_node_t *replica, *replicas;
+};
+
+struct raw_replica {
+	char *name, *type, *url, *path;
+	struct conf_db_settings settings;
+};
+
+/* What a replica is read into. */
+struct replica_target {
+	struct conf_db *db;
+	const struct conf_db_settings *defaults;
+	const char *field; /* "replica", "replicas[0]" */
+};
+
+static const struct conf_key db_keys[] = {
+	{"path", CONF_STRING, offsetof(struct raw_db, path)},
+	{"dir", CONF_STRING, offsetof(struct raw_db, dir)},
+	{"meta-path", CONF_STRING, offsetof(struct raw_db, meta_path)},
+	{"journal-mode", CONF_STRING, offsetof(struct raw_db, journal_mode)},
+	{"monitor-interval", CONF_DURATION, offsetof(struct raw_db, monitor)},
+	{"checkpoint-interval", CONF_DURATION, offsetof(struct raw_db, checkpoint)},
+	{"busy-timeout", CONF_DURATION, offsetof(struct raw_db, busy)},
+	{"min-checkpoint-page-count", CONF_INT, offsetof(struct raw_db, min_pages)},
+	{"truncate-page-n", CONF_INT, offsetof(struct raw_db, truncate_pages)},
+	{"replica", CONF_NODE, offsetof(struct raw_db, replica)},
+	{"replicas", CONF_NODE, offsetof(struct raw_db, replicas)},
+	{"restore-if-db-not-exists", CONF_REFUSED, 0},
+	{"pattern", CONF_LATER, 0},
+	{"recursive", CONF_LATER, 0},
+	{"watch", CONF_LATER, 0},
+	{"meta-dir", CONF_LATER, 0},
+	{"snapshot", CONF_LATER, 0},
+	{"max-sync-wal-bytes", CONF_LATER, 0},
+	{"max-checkpoint-page-count", CONF_LATER, 0},
+};
+
+static const struct conf_key replica_keys[] = {
+	{"name", CONF_STRING, offsetof(struct raw_replica, name)},
+	{"type", CONF_STRING, offsetof(struct raw_replica, type)},
+	{"url", CONF_STRING, offsetof(struct raw_replica, url)},
+	{"path", CONF_STRING, offsetof(struct raw_replica, path)},
+	CONF_DB_SETTINGS_KEYS(struct raw_replica, settings),
+	{"retention", CONF_LATER, 0},
+	{"retention-check-interval", CONF_LATER, 0},
+	{"snapshot-interval", CONF_LATER, 0},
+};
+
+static int
+no_memory(struct ls_err *err)
+{
+	return ls_err_set(err, -ENOMEM, "configuration: out of memory");
+}
+
+/* ---- replica ---- */
+
+static void
+raw_replica_done(struct raw_replica *r)
+{
+	free(r->name);
+	free(r->type);
+	free(r->url);
+	free(r->path);
+	free(r->settings.encoding);
+}
+
+static bool
+given(const char *s)
+{
+	return s && *s;
+}
+
+static int
+location_from_path(struct conf_yaml *y, yaml_node_t *node, const struct raw_replica *raw,
+		   struct conf_replica *ret, struct ls_err *err)
+{
+	int rc;
+
+	if (conf_is_url(raw->path))
+		return conf_yaml_error(
+			y, node, err,
+			"replica path cannot be a url, please use the 'url' field instead");
+	if ((rc = conf_check_path(raw->path, &ret->path, err)) < 0)
+		return conf_yaml_wrap(y, node, rc, err);
+	ret->type = strdup("file");
+	ret->name = strdup("file");
+	if (asprintf(&ret->url, "file://%s", ret->path) < 0)
+		ret->url = NULL;
+	return ret->type && ret->name && ret->url ? 0 : no_memory(err);
+}
+
+static int
+read_location(struct conf_yaml *y, yaml_node_t *node, const struct raw_replica *raw,
+	      struct conf_replica *ret, struct ls_err *err)
+{
+	int rc;
+
+	if (given(raw->url)) {
+		rc = conf_replica_from_url(raw->url, ret, err);
+		if (rc == 0 && given(raw->path))
+			return conf_yaml_error(y, node, err,
+					       "cannot specify url & path for file replica");
+		return rc < 0 ? conf_yaml_wrap(y, node, rc, err) : 0;
+	}
+	if (given(raw->type) && (rc = conf_replica_check_type(raw->type, err)) < 0)
+		return conf_yaml_wrap(y, node, rc, err);
+	if (!given(raw->path))
+		return conf_yaml_error(y, node, err,
+				       "file replica path required: add 'path: DIRECTORY' or "
+				       "'url: file:///DIRECTORY'");
+	return location_from_path(y, node, raw, ret, err);
+}
+
+static int
+read_settings(struct conf_yaml *y, yaml_node_t *node, const struct raw_replica *raw,
+	      const struct replica_target *t, struct conf_replica *ret, struct ls_err *err)
+{
+	const struct conf_duration *sync = &raw->settings.sync;
+	const char *encoding = raw->settings.encoding;
+
+	if (!sync->node)
+		sync = &t->defaults->sync;
+	if (!given(encoding))
+		encoding = t->defaults->encoding;
+	ret->sync_interval_set = sync->node != NULL;
+	ret->sync_interval_ms = sync->node ? sync->ms : 1000;
+	if (ret->sync_interval_ms == 0)
+		return conf_yaml_error(y, sync->node, err,
+				       "dbs[%s].%s.sync-interval: sync interval must be greater "
+				       "than 0 (got %.20s)",
+				       t->db->path, t->field,
+				       (const char *)sync->node->data.scalar.value);
+	if (given(encoding) && strcmp(encoding, "block") == 0)
+		ret->encoding = CONF_LTX_BLOCK;
+	else if (given(encoding) && strcmp(encoding, "frame") != 0)
+		return conf_yaml_error(
+			y, node, err, "ltx-encoding: '%.20s' is neither frame nor block", encoding);
+	return 0;
+}
+
+/* The name is that of a directory in the state directory. */
+static int
+read_name(struct conf_yaml *y, yaml_node_t *node, struct raw_replica *raw, struct conf_replica *ret,
+	  struct ls_err *err)
+{
+	if (!given(raw->name))
+		return 0;
+	for (const char *p = raw->name; *p; p++)
+		if (*p == '/' || (unsigned char)*p < ' ' || *p == 0x7f || raw->name[0] == '.' ||
+		    p - raw->name >= NAME_MAX_LEN)
+			return conf_yaml_error(y, node, err,
+					       "name: '%.40s' cannot be the name of a directory",
+					       raw->name);
+	free(ret->name);
+	ret->name = ls_steal_ptr(&raw->name);
+	return 0;
+}
+
+static int
+read_replica(struct conf_yaml *y, yaml_node_t *node, void *arg, struct ls_err *err)
+{
+	LS_AUTO(raw_replica_done) struct raw_replica raw = {0};
+	const struct replica_target *t = arg;
+	struct conf_replica *r;
+	int rc;
+
+	if (t->db->nreplicas)
+		return conf_yaml_error(y, node, err,
+				       "multiple replicas on a single database are not supported "
+				       "yet by this build");
+	if ((rc = conf_yaml_map(y, node, replica_keys, COUNT(replica_keys), &raw, err)) < 0)
+		return rc;
+	if (!(t->db->replicas = calloc(1, sizeof *r)))
+		return no_memory(err);
+	t->db->nreplicas = 1;
+	r = t->db->replicas;
+	if ((rc = read_location(y, node, &raw, r, err)) < 0 ||
+	    (rc = read_settings(y, node, &raw, t, r, err)) < 0)
+		return rc;
+	return read_name(y, node, &raw, r, err);
+}
+
+/* ---- database ---- */
+
+static void
+raw_db_done(struct raw_db *r)
+{
+	free(r->path);
+	free(r->dir);
+	free(r->meta_path);
+	free(r->journal_mode);
+}
+
+void
+conf_db_done(struct conf_db *db)
+{
+	free(db->path);
+	free(db->meta_path);
+	for (size_t i = 0; i < db->nreplicas; i++)
+		conf_replica_done(&db->replicas[i]);
+	free(db->replicas);
+	*db = (struct conf_db){0};
+}
+
+struct conf_db *
+conf_db_new(struct conf *c)
+{
+	struct conf_db *v = ls_grow_array(c->dbs, c->ndbs + 1, sizeof *v);
+
+	if (!v)
+		return NULL;
+	c->dbs = v;
+	v[c->ndbs] = (struct conf_db){.monitor_interval_ms = 1000,
+				      .checkpoint_interval_ms = 60000,
+				      .busy_timeout_ms = 1000,
+				      .min_checkpoint_page_count = 1000,
+				      .truncate_page_n = TRUNCATE_DEFAULT};
+	return &v[c->ndbs++];
+}
+
+int
+conf_db_set_paths(struct conf_db *db, const char *path, const char *meta_path, struct ls_err *err)
+{
+	const char *slash;
+	int rc = conf_check_path(path, &db->path, err);
+
+	if (rc < 0)
+		return rc;
+	if (given(meta_path))
+		return conf_check_path(meta_path, &db->meta_path, err);
+	/* DIR/.NAME-litestream beside the database. */
+	slash = strrchr(db->path, '/');
+	if (asprintf(&db->meta_path, "%.*s/.%s-litestream", (int)(slash - db->path), db->path,
+		     slash + 1) < 0) {
+		db->meta_path = NULL;
+		return no_memory(err);
+	}
+	return 0;
+}
+
+/* Intervals, of which one that is not greater than zero has a meaning of its own. */
+static int
+read_intervals(struct conf_yaml *y, const struct raw_db *raw, struct conf_db *db,
+	       struct ls_err *err)
+{
+	if (raw->monitor.node && raw->monitor.ms)
+		db->monitor_interval_ms = raw->monitor.ms;
+	else if (raw->monitor.node &&
+		 conf_yaml_warn(y->conf, y->name, raw->monitor.node->start_mark.line + 1,
+				"monitor-interval: 0 would end all replication, 1s is used") < 0)
+		return no_memory(err);
+	if (raw->checkpoint.node)
+		db->checkpoint_interval_ms = raw->checkpoint.ms;
+	if (raw->busy.node)
+		db->busy_timeout_ms = raw->busy.ms < INT_MAX ? raw->busy.ms : INT_MAX;
+	return 0;
+}
+
+static int
+read_numbers(struct conf_yaml *y, yaml_node_t *node, const struct raw_db *raw, struct conf_db *db,
+	     struct ls_err *err)
+{
+	if (raw->min_pages <= 0 || raw->min_pages > UINT32_MAX)
+		return conf_yaml_error(y, node, err,
+				       "dbs[%s].min-checkpoint-page-count: minimum checkpoint page "
+				       "count required (got %lld)",
+				       db->path, (long long)raw->min_pages);
+	db->min_checkpoint_page_count = (uint32_t)raw->min_pages;
+	if (raw->truncate_pages < 0 || raw->truncate_pages > UINT32_MAX)
+		db->truncate_page_n = UINT32_MAX;
+	else if (raw->truncate_pages > 0)
+		db->truncate_page_n = (uint32_t)raw->truncate_pages;
+	if (given(raw->journal_mode) && strcmp(raw->journal_mode, "keep") == 0)
+		db->journal_keep = true;
+	else if (given(raw->journal_mode) && strcmp(raw->journal_mode, "wal") != 0)
+		return conf_yaml_error(y, node, err,
+				       "journal-mode: '%.20s' is neither wal nor keep",
+				       raw->journal_mode);
+	return 0;
+}
+
+static int
+read_replicas(struct conf_yaml *y, yaml_node_t *node, const struct raw_db *raw, struct conf_db *db,
+	      const struct conf_db_settings *defaults, struct ls_err *err)
+{
+	struct replica_target t = {db, defaults, raw->replica ? "replica" : "replicas[0]"};
+	int rc;
+
+	if (raw->replica && raw->replicas)
+		return conf_yaml_error(y, node, err,
+				       "cannot specify 'replica' and 'replicas' on a database");
+	rc = raw->replica ? read_replica(y, raw->replica, &t, err)
+			  : conf_yaml_list(y, raw->replicas, "replicas", read_replica, &t, err);
+	if (rc == 0 && db->nreplicas == 0)
+		return conf_yaml_error(y, node, err,
+				       "must specify replica for database '%s': add 'replica:' "
+				       "with 'url: file:///DIRECTORY'",
+				       db->path);
+	return rc;
+}
+
+/* Exactly one of path and dir. */
+static int
+check_kind(struct conf_yaml *y, yaml_node_t *node, const struct raw_db *raw, size_t number,
+	   struct ls_err *err)
+{
+	if (given(raw->dir) && given(raw->path))
+		return conf_yaml_error(y, node, err,
+				       "database config #%zu: cannot specify both 'path' and 'dir'",
+				       number);
+	if (given(raw->dir))
+		return conf_yaml_error(y, node, err,
+				       "database config #%zu: 'dir' is not supported yet by this "
+				       "build: list each database by its 'path'",
+				       number);
+	if (!given(raw->path))
+		return conf_yaml_error(y, node, err,
+				       "database config #%zu: must specify either 'path' or 'dir'",
+				       number);
+	return 0;
+}
+
+int
+conf_db_read(struct conf_yaml *y, yaml_node_t *node, void *arg, struct ls_err *err)
+{
+	LS_AUTO(raw_db_done)
+	struct raw_db raw = {.min_pages = 1000, .truncate_pages = TRUNCATE_DEFAULT};
+	const struct conf_db_context *c = arg;
+	struct conf_db *db;
+	int rc;
+
+	if ((rc = conf_yaml_map(y, node, db_keys, COUNT(db_keys), &raw, err)) < 0 ||
+	    (rc = check_kind(y, node, &raw, c->conf->ndbs + 1, err)) < 0)
+		return rc;
+	if (!(db = conf_db_new(c->conf)))
+		return no_memory(err);
+	if ((rc = conf_db_set_paths(db, raw.path, raw.meta_path, err)) < 0)
+		return conf_yaml_wrap(y, node, rc, err);
+	if ((rc = read_intervals(y, &raw, db, err)) < 0 ||
+	    (rc = read_numbers(y, node, &raw, db, err)) < 0)
+		return rc;
+	return read_replicas(y, node, &raw, db, c->defaults, err);
+}

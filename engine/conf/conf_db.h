@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* conf_db: one item of "dbs:" and its replica, from YAML to checked structs. */
+#ifndef ENGINE_CONF_CONF_DB_H
+#define ENGINE_CONF_CONF_DB_H
+
+#include "engine/conf/conf_yaml.h"
+
+/* Replica settings: at the top they are the defaults of all replicas. */
+struct conf_db_settings {
+	struct conf_duration sync;
+	char *encoding;
+};
+
+struct conf_db_context {
+	struct conf *conf; /* the databases are added here */
+	const struct conf_db_settings *defaults;
+};
+
+/* Keys of the released program for other storage, and those that would be dangerous to ignore. */
+#define CONF_DB_SETTINGS_KEYS(type, member)                                                        \
+	{"sync-interval", CONF_DURATION, offsetof(type, member.sync)},                             \
+		{"ltx-encoding", CONF_STRING, offsetof(type, member.encoding)},                    \
+		{"age", CONF_REFUSED, 0}, {"sse-customer-key", CONF_REFUSED, 0},                   \
+		{"sse-customer-key-path", CONF_REFUSED, 0},                                        \
+		{"sse-customer-algorithm", CONF_REFUSED, 0}, {"sse-kms-key-id", CONF_REFUSED, 0},  \
+		{"validation-interval", CONF_LATER, 0}, {"max-sync-ltx-files", CONF_LATER, 0},     \
+		{"auto-recover", CONF_LATER, 0}, {"access-key-id", CONF_LATER, 0},                 \
+		{"secret-access-key", CONF_LATER, 0}, {"region", CONF_LATER, 0},                   \
+		{"bucket", CONF_LATER, 0}, {"endpoint", CONF_LATER, 0},                            \
+		{"force-path-style", CONF_LATER, 0}, {"sign-payload", CONF_LATER, 0},              \
+		{"require-content-md5", CONF_LATER, 0}, {"skip-verify", CONF_LATER, 0},            \
+		{"storage-class", CONF_LATER, 0}, {"part-size", CONF_LATER, 0},                    \
+		{"concurrency", CONF_LATER, 0}, {"account-name", CONF_LATER, 0},                   \
+		{"account-key", CONF_LATER, 0}, {"sas-token", CONF_LATER, 0},                      \
+		{"host", CONF_LATER, 0}, {"user", CONF_LATER, 0}, {"password", CONF_LATER, 0},     \
+		{"key-path", CONF_LATER, 0}, {"host-key", CONF_LATER, 0},                          \
+		{"concurrent-writes", CONF_LATER, 0}, {"webdav-url", CONF_LATER, 0},               \
+		{"webdav-username", CONF_LATER, 0}, {"webdav-password", CONF_LATER, 0},            \
+		{"jwt", CONF_LATER, 0}, {"seed", CONF_LATER, 0}, {"creds", CONF_LATER, 0},         \
+		{"nkey", CONF_LATER, 0}, {"username", CONF_LATER, 0}, {"token", CONF_LATER, 0},    \
+		{"tls", CONF_LATER, 0}, {"root-cas", CONF_LATER, 0},                               \
+		{"client-cert", CONF_LATER, 0}, {"client-key", CONF_LATER, 0},                     \
+		{"max-reconnects", CONF_LATER, 0}, {"reconnect-wait", CONF_LATER, 0},              \
+	{                                                                                          \
+		"timeout", CONF_LATER, 0                                                           \
+	}
+
+/* An item of "dbs:"; arg is a struct conf_db_context. */
+LS_MUST_USE int conf_db_read(struct conf_yaml *y, yaml_node_t *node, void *arg, struct ls_err *err);
+
+/* A database with all defaults, added to c; NULL: out of memory. */
+struct conf_db *conf_db_new(struct conf *c);
+/* Sets path and meta-path (NULL or "": the default). */
+LS_MUST_USE int
+conf_db_set_paths(struct conf_db *db, const char *path, const char *meta_path, struct ls_err *err);
+void conf_db_done(struct conf_db *db);
+
+/* -EINVAL unless replicas of this type can be had. In conf_replica.c. */
+LS_MUST_USE int conf_replica_check_type(const char *type, struct ls_err *err);
+
+#endif

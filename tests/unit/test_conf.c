@@ -1,0 +1,634 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+
+#include "engine/base/io.h"
+#include "engine/base/log.h"
+#include "engine/conf/conf.h"
+#include "tests/lib/tap.h"
+
+#include <stdlib.h>
+
+#define DB "dbs:\n- path: /d/a.db\n"
+#define DB_REPLICA DB "  replica:\n    url: file:///r/a\n"
+
+static char dir[] = "/tmp/test_conf.XXXXXX";
+
+static bool
+load(const char *text, struct conf *c, struct ls_err *err)
+{
+	*err = (struct ls_err){0};
+	*c = (struct conf){0};
+	if (conf_parse(text, strlen(text), "c.yml", c, err) == 0)
+		return true;
+	printf("# %s\n", err->msg);
+	return false;
+}
+
+static void
+test_defaults(void)
+{
+	struct ls_err err;
+	struct conf c;
+
+	ok(load("", &c, &err) && c.ndbs == 0 && c.log_level == LOG_INFO, "an empty file");
+	conf_done(&c);
+	ok(load("# nothing\n", &c, &err) && c.ndbs == 0, "comments only");
+	conf_done(&c);
+	ok(load("dbs:\nlogging:\n", &c, &err) && c.ndbs == 0, "empty sections");
+	conf_done(&c);
+	if (!ok(load(DB_REPLICA, &c, &err) && c.ndbs == 1, "one database"))
+		return;
+	is_str(c.dbs[0].path, "/d/a.db", "path");
+	is_str(c.dbs[0].meta_path, "/d/.a.db-litestream", "meta-path");
+	is_u64(c.dbs[0].monitor_interval_ms, 1000, "monitor-interval");
+	is_u64(c.dbs[0].checkpoint_interval_ms, 60000, "checkpoint-interval");
+	is_u64(c.dbs[0].busy_timeout_ms, 1000, "busy-timeout");
+	is_u64(c.dbs[0].min_checkpoint_page_count, 1000, "min-checkpoint-page-count");
+	is_u64(c.dbs[0].truncate_page_n, 121359, "truncate-page-n");
+	ok(!c.dbs[0].journal_keep, "journal-mode");
+	is_u64(c.dbs[0].nreplicas, 1, "one replica");
+	is_str(c.dbs[0].replicas[0].type, "file", "its type");
+	is_str(c.dbs[0].replicas[0].name, "file", "its name");
+	is_str(c.dbs[0].replicas[0].url, "file:///r/a", "its URL");
+	is_str(c.dbs[0].replicas[0].path, "/r/a", "its path");
+	is_u64(c.dbs[0].replicas[0].sync_interval_ms, 1000, "sync-interval");
+	ok(!c.dbs[0].replicas[0].sync_interval_set, "which nobody set");
+	is_u64(c.nwarnings, 0, "no warnings");
+	conf_done(&c);
+}
+
+static void
+test_every_key(void)
+{
+	struct ls_err err;
+	struct conf c;
+
+	if (!ok(load("logging:\n  level: Warning\n  type: json\n  stderr: yes\n"
+		     "sync-interval: 5s\n"
+		     "dbs:\n"
+		     "- path: /d/a.db\n"
+		     "  meta-path: /state/a\n"
+		     "  journal-mode: keep\n"
+		     "  monitor-interval: 250ms\n"
+		     "  checkpoint-interval: 0\n"
+		     "  busy-timeout: 1h30m\n"
+		     "  min-checkpoint-page-count: 0x10\n"
+		     "  truncate-page-n: -1\n"
+		     "  replicas:\n"
+		     "  - name: main\n"
+		     "    type: file\n"
+		     "    path: /r//x/../a/\n"
+		     "    ltx-encoding: block\n"
+		     "- path: /d/b.db\n"
+		     "  truncate-page-n: 0\n"
+		     "  replica: {url: 'FILE://r/b', sync-interval: 1.5s, ltx-encoding: frame}\n",
+		     &c, &err) &&
+			c.ndbs == 2,
+		"all keys of this build"))
+		return;
+	is_int(c.log_level, LOG_WARN, "level");
+	is_int(c.log_type, CONF_LOG_JSON, "type");
+	ok(c.log_stderr, "stderr");
+	is_str(c.dbs[0].meta_path, "/state/a", "meta-path");
+	ok(c.dbs[0].journal_keep, "journal-mode");
+	is_u64(c.dbs[0].monitor_interval_ms, 250, "monitor-interval");
+	is_u64(c.dbs[0].checkpoint_interval_ms, 0, "checkpoint-interval");
+	is_u64(c.dbs[0].busy_timeout_ms, 5400000, "busy-timeout");
+	is_u64(c.dbs[0].min_checkpoint_page_count, 16, "min-checkpoint-page-count");
+	is_u64(c.dbs[0].truncate_page_n, UINT32_MAX, "truncate-page-n -1 is off");
+	is_u64(c.dbs[1].truncate_page_n, 121359, "0 is the default");
+	is_str(c.dbs[0].replicas[0].name, "main", "name");
+	is_str(c.dbs[0].replicas[0].path, "/r/a", "path, cleaned");
+	is_str(c.dbs[0].replicas[0].url, "file:///r/a", "URL built from it");
+	is_int(c.dbs[0].replicas[0].encoding, CONF_LTX_BLOCK, "ltx-encoding");
+	is_u64(c.dbs[0].replicas[0].sync_interval_ms, 5000, "sync-interval from the top");
+	ok(c.dbs[0].replicas[0].sync_interval_set, "which is set");
+	is_u64(c.dbs[1].replicas[0].sync_interval_ms, 1500, "or its own");
+	is_str(c.dbs[1].replicas[0].path, "/r/b", "file://r/b is /r/b");
+	is_u64(c.nwarnings, 0, "no warnings");
+	conf_done(&c);
+}
+
+/* YAML features: anchors, merge keys, the last of two equal keys, one document. */
+static void
+test_yaml(void)
+{
+	struct ls_err err;
+	struct conf c;
+
+	ok(load("x: &d\n  monitor-interval: 7s\n  busy-timeout: 8s\n"
+		"dbs:\n- path: /a\n  busy-timeout: 9s\n  <<: *d\n  replica: {path: /r}\n",
+		&c, &err),
+	   "merge key");
+	if (c.ndbs == 1) {
+		is_u64(c.dbs[0].monitor_interval_ms, 7000, "merged");
+		is_u64(c.dbs[0].busy_timeout_ms, 9000, "what is written here counts more");
+	}
+	conf_done(&c);
+	ok(load("dbs:\n- path: /a\n  <<: [{busy-timeout: 1s}, {busy-timeout: 2s}]\n  replica: "
+		"{path: "
+		"/r}\n",
+		&c, &err) &&
+		   c.dbs[0].busy_timeout_ms == 1000,
+	   "of several merged maps the first counts");
+	conf_done(&c);
+	ok(load("dbs:\n- path: /a\n  path: /b\n  replica: {path: /r}\n--- garbage: [\n", &c,
+		&err) &&
+		   strcmp(c.dbs[0].path, "/b") == 0,
+	   "the last of two keys, the first document");
+	conf_done(&c);
+	ok(load("dbs:\n- path: /a\n  replica: ~\n  replicas: [{path: /r}]\n", &c, &err),
+	   "null is absent");
+	conf_done(&c);
+	ok(load("dbs: &l\n- path: /a\n  replica: &r {path: /r}\n  <<: &m {<<: *m}\n", &c, &err) ==
+		   false,
+	   "a merge key that holds itself");
+}
+
+static void
+test_errors(void)
+{
+	static const char *const cases[][2] = {
+		{"- a\n", "c.yml: line 1: 'key: value' lines are wanted here"},
+		{"dbs: 5\n", "c.yml: line 1: dbs: a list is wanted here ('- ...')"},
+		{"dbs:\n-\n", "c.yml: line 2: dbs: an item is empty"},
+		{"dbs:\n- 5\n", "c.yml: line 2: 'key: value' lines are wanted here"},
+		{"dbs:\n- path: [a]\n", "c.yml: line 2: path: one value is wanted here"},
+		{"dbs:\n- path: \"a\\0b\"\n", "c.yml: line 2: path: it holds a NUL byte"},
+		{"dbs:\n- meta-path: /x\n",
+		 "c.yml: line 2: database config #1: must specify either 'path' or 'dir'"},
+		{"dbs:\n- path: /x\n  dir: /y\n",
+		 "c.yml: line 2: database config #1: cannot specify both 'path' and 'dir'"},
+		{DB_REPLICA "- dir: /y\n", "c.yml: line 5: database config #2: 'dir' is not "
+					   "supported yet by this build: list "
+					   "each database by its 'path'"},
+		{DB,
+		 "c.yml: line 2: must specify replica for database '/d/a.db': add 'replica:' with "
+		 "'url: file:///DIRECTORY'"},
+		{DB "  replica:\n",
+		 "c.yml: line 2: must specify replica for database '/d/a.db': add 'replica:' with "
+		 "'url: file:///DIRECTORY'"},
+		{DB "  replica: {path: /r}\n  replicas: [{path: /r}]\n",
+		 "c.yml: line 2: cannot specify 'replica' and 'replicas' on a database"},
+		{DB "  replicas: [{path: /r}, {path: /s}]\n",
+		 "c.yml: line 3: multiple replicas on a single database are not supported yet by "
+		 "this "
+		 "build"},
+		{DB "  replicas: [~]\n", "c.yml: line 3: replicas: an item is empty"},
+		{DB "  replica: {type: file}\n",
+		 "c.yml: line 3: file replica path required: add 'path: DIRECTORY' or 'url: "
+		 "file:///DIRECTORY'"},
+		{DB "  replica: {url: 'file:///r', path: /r}\n",
+		 "c.yml: line 3: cannot specify url & path for file replica"},
+		{DB "  replica: {path: 'file:///r'}\n",
+		 "c.yml: line 3: replica path cannot be a url, please use the 'url' field instead"},
+		{DB "  replica: {url: 's3://key:secret@bucket/p'}\n",
+		 "c.yml: line 3: replica type \"s3\" is not supported yet by this build: use "
+		 "file:///DIRECTORY"},
+		{DB "  replica: {type: s3, bucket: b}\n",
+		 "c.yml: line 3: replica type \"s3\" is not supported yet by this build: use "
+		 "file:///DIRECTORY"},
+		{DB "  replica: {type: ftp}\n",
+		 "c.yml: line 3: unknown replica type in config: \"ftp\": use file:///DIRECTORY"},
+		{DB "  replica: {url: /r}\n", "c.yml: line 3: replica url scheme required: /r"},
+		{DB "  replica:\n    path: /r\n    sync-interval: 0s\n",
+		 "c.yml: line 5: dbs[/d/a.db].replica.sync-interval: sync interval must be greater "
+		 "than "
+		 "0 (got 0s)"},
+		{DB "  replicas:\n  - path: /r\n    sync-interval: -1s\n",
+		 "c.yml: line 5: dbs[/d/a.db].replicas[0].sync-interval: sync interval must be "
+		 "greater "
+		 "than 0 (got -1s)"},
+		{DB "  replica: {path: /r, ltx-encoding: zip}\n",
+		 "c.yml: line 3: ltx-encoding: 'zip' is neither frame nor block"},
+		{DB "  replica: {path: /r, name: ../x}\n",
+		 "c.yml: line 3: name: '../x' cannot be the name of a directory"},
+		{DB "  monitor-interval: soon\n", "c.yml: line 3: monitor-interval: 'soon' is no "
+						  "duration: write 300ms, 10s or 1h30m"},
+		{DB "  monitor-interval: 1d\n",
+		 "c.yml: line 3: monitor-interval: '1d' is no duration: write 300ms, 10s or 1h30m"},
+		{DB "  monitor-interval: '5'\n",
+		 "c.yml: line 3: monitor-interval: '5' is no duration: write 300ms, 10s or 1h30m"},
+		{DB "  min-checkpoint-page-count: '5'\n",
+		 "c.yml: line 3: min-checkpoint-page-count: '5' is no whole number (without "
+		 "quotes)"},
+		{DB "  min-checkpoint-page-count: many\n",
+		 "c.yml: line 3: min-checkpoint-page-count: 'many' is no whole number (without "
+		 "quotes)"},
+		{DB "  min-checkpoint-page-count: 0\n  replica: {path: /r}\n",
+		 "c.yml: line 2: dbs[/d/a.db].min-checkpoint-page-count: minimum checkpoint page "
+		 "count "
+		 "required (got 0)"},
+		{DB "  journal-mode: delete\n",
+		 "c.yml: line 2: journal-mode: 'delete' is neither wal nor keep"},
+		{"logging:\n  stderr: 'true'\n",
+		 "c.yml: line 2: stderr: 'true' is neither true nor false (without quotes)"},
+		{"logging:\n  type: xml\n",
+		 "c.yml: line 2: logging type 'xml' is not text, json or pretty"},
+		{"exec: app\n",
+		 "c.yml: line 1: 'exec' is not supported yet by this build, and ignoring "
+		 "it would not be safe: remove it"},
+		{"age:\n  identities: [x]\n",
+		 "c.yml: line 2: age encryption is not currently supported: without it the replica "
+		 "would not be encrypted"},
+		{DB "  restore-if-db-not-exists: true\n",
+		 "c.yml: line 3: 'restore-if-db-not-exists' is not supported yet by this build, "
+		 "and "
+		 "ignoring it would not be safe: remove it"},
+		{"a: [\n", "c.yml: yaml: line 2: did not find expected node content"},
+		{"a:\n\tb: 1\n",
+		 "c.yml: yaml: line 2: found character that cannot start any token (a "
+		 "tab? indent with blanks only)"},
+		{"a: b: c\n",
+		 "c.yml: yaml: line 1: mapping values are not allowed in this context"},
+		{"a: 1\nb: \xff\n", "c.yml: yaml: line 2: invalid leading UTF-8 octet"},
+		{"a: 1\n\nb: \001\n", "c.yml: yaml: line 3: control characters are not allowed"},
+		{"a: *x\n", "c.yml: yaml: line 1: found undefined alias"},
+		{"? [a]\n: b\n", "c.yml: line 1: a key must be a word"},
+		{DB "  <<: 5\n", "c.yml: line 3: 'key: value' lines are wanted here"},
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct ls_err err;
+		struct conf c;
+
+		if (load(cases[i][0], &c, &err)) {
+			ok(false, "accepted: %s", cases[i][1]);
+			conf_done(&c);
+		} else {
+			is_str(err.msg, cases[i][1], "refused");
+			is_int(err.code, -EINVAL, "as wrong input");
+		}
+	}
+}
+
+static void
+test_warnings(void)
+{
+	static const char *const cases[][2] = {
+		{"sincerely: yours\n", "c.yml: line 1: unknown key 'sincerely' is ignored"},
+		{"loging:\n  level: warn\n",
+		 "c.yml: line 1: unknown key 'loging' is ignored, did you mean 'logging'?"},
+		{"lgoging: x\n",
+		 "c.yml: line 1: unknown key 'lgoging' is ignored, did you mean 'logging'?"},
+		{DB_REPLICA "  monitor_interval: 5s\n",
+		 "c.yml: line 5: unknown key 'monitor_interval' is ignored, did you mean "
+		 "'monitor-interval'?"},
+		{DB_REPLICA "  Meta-Path: /x\n",
+		 "c.yml: line 5: unknown key 'Meta-Path' is ignored, did you mean 'meta-path'?"},
+		{"addr: ':9090'\n",
+		 "c.yml: line 1: 'addr' is not supported yet by this build and is ignored"},
+		{DB_REPLICA "    retention: 72h\n",
+		 "c.yml: line 5: 'retention' is not supported yet by this build and is ignored"},
+		{DB_REPLICA "    bucket: x\n",
+		 "c.yml: line 5: 'bucket' is not supported yet by this build and is ignored"},
+		{DB_REPLICA "  busy-timeout: 10\n",
+		 "c.yml: line 5: busy-timeout: 10 means nanoseconds: write 10s for seconds"},
+		{DB_REPLICA "  busy-timeout: 1.5\n",
+		 "c.yml: line 5: busy-timeout: 1.5 means nanoseconds: write 1.5s for seconds"},
+		{DB_REPLICA "  monitor-interval: 0\n",
+		 "c.yml: line 5: monitor-interval: 0 would end all replication, 1s is used"},
+		{"exec: ''\nage:\n  identities: []\n  recipients:\nsse-kms-key-id: ~\nfoo: 1\n",
+		 "c.yml: line 6: unknown key 'foo' is ignored"},
+		{"foo: 1\nfoo: 2\n", "c.yml: line 1: unknown key 'foo' is ignored"},
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct ls_err err;
+		struct conf c;
+
+		ok(load(cases[i][0], &c, &err), "accepted");
+		is_u64(c.nwarnings, 1, "one warning");
+		is_str(c.nwarnings ? c.warnings[0] : "", cases[i][1], "it says");
+		conf_done(&c);
+	}
+}
+
+/* One scalar for min-checkpoint-page-count and for logging.stderr. */
+static void
+test_scalars(void)
+{
+	static const struct {
+		const char *text;
+		int64_t want; /* 0: refused */
+	} ints[] = {
+		{"5", 5},	   {"+5", 5},
+		{"0x10", 16},	   {"0o17", 15},
+		{"017", 15},	   {"0b11", 3},
+		{"1_000", 1000},   {"5.0", 5},
+		{"5.", 5},	   {"5.5", 0},
+		{"0x", 0},	   {"0x1g", 0},
+		{"08", 0},	   {"1e3", 0},
+		{"five", 0},	   {"-5", 0},
+		{"_5", 0},	   {"4294967295", 4294967295},
+		{"4294967296", 0}, {"99999999999999999999", 0},
+		{"'5'", 0},	   {"0x 5", 0},
+	};
+	static const struct {
+		const char *text;
+		int want; /* -1: refused */
+	} bools[] = {
+		{"true", 1}, {"True", 1},  {"TRUE", 1},	   {"yes", 1},	  {"on", 1},	{"y", 1},
+		{"Y", 1},    {"off", 0},   {"No", 0},	   {"n", 0},	  {"false", 0}, {"1", -1},
+		{"0", -1},   {"tRue", -1}, {"'true'", -1}, {"maybe", -1},
+	};
+
+	for (size_t i = 0; i < sizeof ints / sizeof ints[0]; i++) {
+		struct ls_err err = {0};
+		struct conf c = {0};
+		char text[200];
+		int64_t got = 0;
+
+		snprintf(text, sizeof text, "%s  min-checkpoint-page-count: %s\n", DB_REPLICA,
+			 ints[i].text);
+		if (conf_parse(text, strlen(text), "c.yml", &c, &err) == 0)
+			got = c.dbs[0].min_checkpoint_page_count;
+		is_int(got, ints[i].want, ints[i].text);
+		conf_done(&c);
+	}
+	for (size_t i = 0; i < sizeof bools / sizeof bools[0]; i++) {
+		struct conf c = {0};
+		char text[200];
+		int got = -1;
+
+		snprintf(text, sizeof text, "logging: {stderr: %s}\n", bools[i].text);
+		if (conf_parse(text, strlen(text), "c.yml", &c, NULL) == 0)
+			got = c.log_stderr;
+		is_int(got, bools[i].want, bools[i].text);
+		conf_done(&c);
+	}
+}
+
+/* conf_load() of text written to a file. */
+static int
+load_file(const char *text, size_t n, bool expand, struct conf *c, struct ls_err *err)
+{
+	ls_autofree char *path = io_join(dir, "c.yml");
+	FILE *f = fopen(path, "w");
+
+	fwrite(text, 1, n, f);
+	fclose(f);
+	*c = (struct conf){0};
+	*err = (struct ls_err){0};
+	return conf_load(path, expand, c, err);
+}
+
+/* The value of "path" after expansion. */
+static void
+expands(const char *value, const char *want)
+{
+	struct ls_err err;
+	struct conf c;
+	char text[300];
+	int n = snprintf(text, sizeof text, "dbs: [{path: '/%s', replica: {path: /r}}]\n", value);
+
+	if (load_file(text, (size_t)n, true, &c, &err) < 0)
+		ok(false, "%s: %s", value, err.msg);
+	else
+		is_str(c.dbs[0].path + 1, want, value);
+	conf_done(&c);
+}
+
+static void
+test_expansion(void)
+{
+	struct ls_err err;
+	struct conf c;
+	char pid[20];
+	static const char text[] =
+		"# $NOPE and $5\ndbs:\n- path: /a\n  replica: {path: '/r$NOPE'}\n"
+		"x: p@$$w0rd\n";
+
+	setenv("V", "value", 1);
+	setenv("N1_x", "num", 1);
+	unsetenv("NOPE");
+	snprintf(pid, sizeof pid, "%d", (int)getpid());
+	expands("$V", "value");
+	expands("${V}", "value");
+	expands("a${V}b", "avalueb");
+	expands("$N1_x-", "num-");
+	expands("x$V1", "x");
+	expands("x$NOPE", "x");
+	expands("x${NOPE}y", "xy");
+	expands("$PID", pid);
+	expands("${PID}", pid);
+	expands("x$$y$1z$-", "xyz");
+	expands("x${V:-y}", "x");
+	expands("x${}y", "xy");
+	expands("x$ y$(z)$.", "x$ y$(z)$.");
+	expands("x$", "x$");
+
+	is_int(load_file(open_brace, sizeof open_brace - 1, true, &c, &err), 0, "${ without }");
+	is_str(c.ndbs ? c.dbs[0].path : "", "/xy", "loses two bytes");
+	conf_done(&c);
+	is_int(load_file(text, sizeof text - 1, true, &c, &err), 0, "unset variables");
+	is_u64(c.nwarnings, 3, "two of them outside of comments, and a key");
+	if (c.nwarnings == 3) {
+		ok(strstr(c.warnings[0],
+			  ": line 4: environment variable 'NOPE' is not set and became empty"),
+		   "%s", c.warnings[0]);
+		ok(strstr(c.warnings[1], ": line 5: '$$' is taken for an environment variable"),
+		   "%s", c.warnings[1]);
+	}
+	conf_done(&c);
+	is_int(load_file(text, sizeof text - 1, false, &c, &err), 0, "-no-expand-env");
+	is_str(c.dbs[0].replicas[0].path, "/r$NOPE", "keeps it all");
+	conf_done(&c);
+}
+
+static void
+test_files(void)
+{
+	ls_autofree char *missing = io_join(dir, "missing.yml"), *want = NULL;
+	struct ls_err err = {0};
+	struct conf c;
+
+	if (asprintf(&want, "config file not found: %s", missing) < 0)
+		return;
+	is_int(conf_load(missing, true, &c, &err), -ENOENT, "a missing file");
+	is_str(err.msg, want, "is named");
+	ok(conf_load(dir, true, &c, &err) < 0, "a directory: %s", err.msg);
+	setenv("LITESTREAM_CONFIG", missing, 1);
+	is_int(conf_load(NULL, true, &c, &err), -ENOENT, "LITESTREAM_CONFIG");
+	is_str(err.msg, want, "is used");
+	unsetenv("LITESTREAM_CONFIG");
+	is_int(load_file("a: \0", 4, true, &c, &err), -EINVAL, "a NUL byte in the file");
+}
+
+static void
+test_paths(void)
+{
+	ls_autofree char *cwd = getcwd(NULL, 0), *want = NULL;
+	struct ls_err err;
+	struct conf c;
+
+	ok(load("dbs:\n- path: rel/../a.db\n  replica: {path: /r}\n"
+		"- path: sqlite:///s.db\n  replica: {path: /s}\n"
+		"- path: /\n  replica: {path: /t}\n",
+		&c, &err),
+	   "forms of paths");
+	if (c.ndbs == 3 && asprintf(&want, "%s/a.db", strcmp(cwd, "/") == 0 ? "" : cwd) > 0) {
+		is_str(c.dbs[0].path, want, "relative to the working directory");
+		is_str(c.dbs[1].path, "/s.db", "sqlite://");
+		ok(conf_find(&c, "./rel/../a.db") == &c.dbs[0], "found by any spelling");
+		ok(conf_find(&c, "/nope.db") == NULL, "and not found");
+	}
+	conf_done(&c);
+	ok(load("dbs:\n- path: ~/a.db\n  replica: {url: 'file://~/r'}\n", &c, &err) &&
+		   c.dbs[0].path[0] == '/' && !strchr(c.dbs[0].path, '~') &&
+		   !strchr(c.dbs[0].replicas[0].path, '~'),
+	   "tilde");
+	conf_done(&c);
+}
+
+static void
+replica_of(const char *url, const char *want)
+{
+	struct conf_replica r = {0};
+	struct ls_err err = {0};
+
+	if (ok(conf_replica_from_url(url, &r, &err) == 0, "%s: %s", url, err.msg))
+		is_str(r.path, want, "its directory");
+	conf_replica_done(&r);
+}
+
+/* The literal name first, then the one that the released program makes of it. */
+static void
+test_url_names(void)
+{
+	char url[200], a[200], b[200];
+	struct ls_err err = {0};
+	struct conf_replica r;
+
+	snprintf(url, sizeof url, "file://%s/a b(1)\xc3\xa9", dir);
+	snprintf(a, sizeof a, "%s/a b(1)\xc3\xa9", dir);
+	snprintf(b, sizeof b, "%s/a%%20b%%281%%29%%C3%%A9", dir);
+	replica_of(url, a);
+	is_int(io_mkdirs(b, 0700, &err), 0, "only the encoded name exists");
+	replica_of(url, b);
+	is_int(io_mkdirs(a, 0700, &err), 0, "both exist");
+	replica_of(url, a);
+	snprintf(url, sizeof url, "file://%s/a%%20b?x=1", dir);
+	snprintf(a, sizeof a, "%s/a%%20b", dir);
+	replica_of(url, a);
+	is_int(conf_replica_from_url("file://", &r, &err), -EINVAL, "no path");
+	is_int(conf_replica_from_url("s3://b/p", &r, &err), -EINVAL, "another kind");
+	ok(conf_is_url("s3://b") && conf_is_url("x_1://") && !conf_is_url("/a://b") &&
+		   !conf_is_url("sqlite:///a.db") && !conf_is_url("://") && !conf_is_url("a:/b"),
+	   "what is a URL");
+}
+
+static void
+duplicate(const char *a, const char *b, const char *ra, const char *rb, const char *what)
+{
+	struct ls_err err = {0};
+	struct conf c = {0};
+	char text[1000];
+
+	snprintf(text, sizeof text,
+		 "dbs:\n- {path: %s, replica: {path: %s}}\n- {path: %s, replica: {path: %s}}\n", a,
+		 ra, b, rb);
+	if (conf_parse(text, strlen(text), "c.yml", &c, &err) == 0) {
+		ok(false, "accepted: %s", what);
+		conf_done(&c);
+	} else {
+		ok(strstr(err.msg, what) != NULL, "%s", err.msg);
+	}
+}
+
+static void
+test_duplicates(void)
+{
+	ls_autofree char *a = io_join(dir, "a.db"), *hard = io_join(dir, "hard.db");
+	ls_autofree char *link = io_join(dir, "link"), *later = io_join(dir, "later.db");
+	ls_autofree char *other = io_join(link, "later.db");
+	struct ls_err err;
+	struct conf c;
+
+	fclose(fopen(a, "w"));
+	is_int(io_link(a, hard, &err), 0, "a hard link");
+	is_int(symlink(dir, link), 0, "a symbolic link to the directory");
+	duplicate(a, a, "/r1", "/r2", "configured twice");
+	duplicate(a, hard, "/r1", "/r2", "configured twice");
+	duplicate(later, other, "/r1", "/r2", "configured twice");
+	duplicate("/nope/x/a.db", "/nope/x/../x/a.db", "/r1", "/r2", "configured twice");
+	duplicate("/x.db", "/y.db", "/r1", "/r1/", "the same replica");
+	duplicate("/x.db", "/y.db", dir, link, "the same replica");
+	ok(!load("dbs:\n- {path: /x, meta-path: /m, replica: {path: /r}}\n"
+		 "- {path: /y, meta-path: /m, replica: {path: /s}}\n",
+		 &c, &err) &&
+		   strstr(err.msg, "have the same meta-path '/m'"),
+	   "one state directory");
+	is_int(unlink(link), 0, "clean up");
+}
+
+static void
+test_arguments(void)
+{
+	struct ls_err err = {0};
+	struct conf c;
+
+	is_int(conf_from_args("/d/a.db", "file:///r", &c, &err), 0, "DB_PATH REPLICA_URL");
+	is_str(c.dbs[0].replicas[0].path, "/r", "replica");
+	is_u64(c.dbs[0].monitor_interval_ms, 1000, "defaults");
+	conf_done(&c);
+	is_int(conf_from_args("/d/a.db", "/r", &c, &err), -EINVAL, "no URL");
+	is_str(err.msg, "replica url scheme required: /r", "says so");
+	is_int(conf_from_args("file:///r", "/d/a.db", &c, &err), -EINVAL, "swapped");
+	ok(strstr(err.msg, "the database comes before the replica"), "%s", err.msg);
+}
+
+/* What would take minutes or gigabytes is refused soon. */
+static void
+test_hostile(void)
+{
+	static char text[1 << 20];
+	struct ls_err err;
+	struct conf c;
+	size_t n = 0;
+
+	memset(text, '[', sizeof text - 1);
+	ok(!load(text, &c, &err) && strstr(err.msg, "nested too deeply"), "a million brackets");
+	n = (size_t)snprintf(text, sizeof text, "dbs:\n");
+	for (int i = 0; i < 20000; i++)
+		n += (size_t)snprintf(text + n, sizeof text - n,
+				      "- {path: /%d, replica: {path: /r/%d}}\n", i, i);
+	ok(!load(text, &c, &err) && strstr(err.msg, "more than 10000 items"), "20,000 databases");
+	n = (size_t)snprintf(text, sizeof text, "a0: &a0 {x: y}\n");
+	for (int i = 1; i < 15; i++) {
+		n += (size_t)snprintf(text + n, sizeof text - n, "a%d: &a%d {<<: [", i, i);
+		for (int k = 0; k < 20; k++)
+			n += (size_t)snprintf(text + n, sizeof text - n, "%s*a%d", k ? ", " : "",
+					      i - 1);
+		n += (size_t)snprintf(text + n, sizeof text - n, "]}\n");
+	}
+	snprintf(text + n, sizeof text - n, "<<: *a14\n");
+	ok(!load(text, &c, &err) && strstr(err.msg, "too many merged values"), "20^14 merged keys");
+}
+
+int
+main(void)
+{
+	if (!mkdtemp(dir))
+		return 1;
+	RUN(test_defaults);
+	RUN(test_every_key);
+	RUN(test_yaml);
+	RUN(test_errors);
+	RUN(test_warnings);
+	RUN(test_scalars);
+	RUN(test_expansion);
+	RUN(test_files);
+	RUN(test_paths);
+	RUN(test_url_names);
+	RUN(test_duplicates);
+	RUN(test_arguments);
+	RUN(test_hostile);
+	if (strncmp(dir, "/tmp/test_conf.", 15) == 0 && !getenv("KEEP")) {
+		ls_autofree char *rm = NULL;
+
+		if (asprintf(&rm, "rm -rf '%s'", dir) > 0 && system(rm) != 0)
+			return 1;
+	}
+	return tap_done();
+}
