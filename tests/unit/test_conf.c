@@ -392,6 +392,7 @@ expands(const char *value, const char *want)
 static void
 test_expansion(void)
 {
+	static const char open_brace[] = "dbs:\n- path: /x${y\n  replica:\n    path: /r\n";
 	struct ls_err err;
 	struct conf c;
 	char pid[20];
