@@ -19,10 +19,10 @@ int
 store_open(const struct store_config *cfg, struct store **ret, struct ls_err *err)
 {
 	for (size_t i = 0; i < sizeof drivers / sizeof drivers[0]; i++)
-		if (strcmp(cfg->type, drivers[i].type) == 0)
+		if (cfg->type && strcmp(cfg->type, drivers[i].type) == 0)
 			return drivers[i].open(cfg, ret, err);
 	return ls_err_set(err, -EINVAL, "storage of type '%s' is not supported by this build",
-			  cfg->type);
+			  cfg->type ? cfg->type : "");
 }
 
 void
@@ -44,20 +44,44 @@ store_call_check(const struct store_call *call, struct ls_err *err)
 	return 0;
 }
 
-bool
-store_key_ok(const char *key)
+/* Length of the well-formed UTF-8 character at s, 0 for a wrong one. s ends in NUL. */
+static size_t
+utf8_len(const char *s)
 {
-	size_t n = strnlen(key, STORE_KEY_MAX + 1);
+	const uint8_t *p = (const uint8_t *)s;
+	size_t n = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
+
+	if (p[0] > 0xf4)
+		return 0;
+	for (size_t i = 1; i < n; i++)
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+	if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
+	    (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
+		return 0;
+	return n;
+}
+
+/* UTF-8 without control characters. */
+static bool
+text_ok(const char *s)
+{
+	for (size_t n; *s; s += n)
+		if ((uint8_t)*s < 0x20 || *s == 0x7f || (n = utf8_len(s)) == 0)
+			return false;
+	return true;
+}
+
+/* The first n bytes of key are parts between single slashes, none of them "." or "..". */
+static bool
+parts_ok(const char *key, size_t n)
+{
 	const char *part = key;
 
-	if (n == 0 || n > STORE_KEY_MAX)
-		return false;
 	for (size_t i = 0; i <= n; i++) {
 		size_t len = (size_t)(key + i - part);
 
-		if ((unsigned char)key[i] < 0x20 && key[i] != '\0')
-			return false;
-		if (key[i] != '/' && key[i] != '\0')
+		if (i < n && key[i] != '/')
 			continue;
 		if (len == 0 || (len == 1 && part[0] == '.') ||
 		    (len == 2 && part[0] == '.' && part[1] == '.'))
@@ -65,6 +89,24 @@ store_key_ok(const char *key)
 		part = key + i + 1;
 	}
 	return true;
+}
+
+bool
+store_key_ok(const char *key)
+{
+	size_t n = strnlen(key, STORE_KEY_MAX + 1);
+
+	return n <= STORE_KEY_MAX && text_ok(key) && parts_ok(key, n);
+}
+
+/* Whether it can be the beginning of a key. */
+static bool
+prefix_ok(const char *prefix)
+{
+	const char *slash = strrchr(prefix, '/');
+
+	return strnlen(prefix, STORE_KEY_MAX + 1) <= STORE_KEY_MAX &&
+	       (!slash || parts_ok(prefix, (size_t)(slash - prefix)));
 }
 
 static int
@@ -97,8 +139,11 @@ int
 store_list(struct store *st, const struct store_call *call, const char *prefix, const char *after,
 	   store_entry_fn *fn, void *arg, struct ls_err *err)
 {
-	int rc = store_call_check(call, err);
+	int rc;
 
+	if (!prefix_ok(prefix))
+		return ls_err_set(err, -EINVAL, "'%.80s' cannot begin an object key", prefix);
+	rc = store_call_check(call, err);
 	return rc < 0 ? rc : st->ops->list(st, call, prefix, after, fn, arg, err);
 }
 

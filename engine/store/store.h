@@ -57,8 +57,8 @@ struct store_source {
 	uint64_t size;
 	int (*read)(void *arg, uint64_t off, void *p, size_t n, struct ls_err *err);
 	void *arg;
-	const char *path; /* NULL, or a local file with these bytes, durable and never changed again:
-			     a driver may link it instead of copying */
+	const char *path; /* NULL, or a local file with these bytes, durable and never changed
+			     again: a driver may link it instead of copying */
 };
 
 struct store_put {

@@ -3,6 +3,8 @@
 
 #include "engine/store/store_fault.h"
 
+#include "engine/base/clock.h"
+
 struct store_fault {
 	struct store base;
 	struct store_ops ops;
@@ -18,22 +20,38 @@ self(struct store *st)
 	return (struct store_fault *)st;
 }
 
-/* Counts one call; returns the code it is to fail with, or 0. */
+/* Waits as the plan says, not longer than the call may last. */
+static int
+delay(const struct store_call *call, uint64_t ms, struct ls_err *err)
+{
+	uint64_t now = clock_mono_ms(), end = call ? call->deadline_ms : 0;
+
+	if (end && end < now + ms)
+		ms = end > now ? end - now : 0;
+	if (stop_sleep(call ? call->stop : NULL, ms) < 0)
+		return ls_err_set(err, -ECANCELED, "stopped");
+	return store_call_check(call, err);
+}
+
+/* Counts one call; returns the code it is to fail with, or 0. *ret_plan: the plan of this call. */
 static int
 strike(struct store_fault *f, const struct store_call *call, enum store_fault_op op,
-       struct ls_err *err)
+       struct store_fault_plan *ret_plan, struct ls_err *err)
 {
 	struct store_fault_plan plan;
 	uint64_t n;
+	int rc;
 
 	pthread_mutex_lock(&f->lock);
 	plan = f->plan;
 	n = plan.ops & op ? ++f->count : 0;
 	pthread_mutex_unlock(&f->lock);
+	*ret_plan = (struct store_fault_plan){0};
 	if (n == 0)
 		return 0;
-	if (plan.delay_ms && stop_sleep(call ? call->stop : NULL, plan.delay_ms) < 0)
-		return ls_err_set(err, -ECANCELED, "stopped");
+	if (plan.delay_ms && (rc = delay(call, plan.delay_ms, err)) < 0)
+		return rc;
+	*ret_plan = plan;
 	if (plan.code && plan.nth && (n == plan.nth || (plan.persistent && n > plan.nth)))
 		return ls_err_set(err, plan.code, "injected failure of call %llu",
 				  (unsigned long long)n);
@@ -46,11 +64,12 @@ fault_get(struct store *st, const struct store_call *call, const struct store_ge
 {
 	struct store_fault *f = self(st);
 	struct store_get cut = *g;
-	int rc = strike(f, call, STORE_FAULT_GET, err);
+	struct store_fault_plan plan;
+	int rc = strike(f, call, STORE_FAULT_GET, &plan, err);
 
 	if (rc < 0)
 		return rc;
-	if (f->plan.short_read && cut.len > 1)
+	if (plan.short_read && cut.len > 1)
 		cut.len /= 2;
 	return f->inner->ops->get(f->inner, call, &cut, buf, ret_n, ret_meta, err);
 }
@@ -60,9 +79,10 @@ fault_put(struct store *st, const struct store_call *call, const struct store_pu
 	  const struct store_source *src, struct store_meta *ret_meta, struct ls_err *err)
 {
 	struct store_fault *f = self(st);
-	int rc = strike(f, call, STORE_FAULT_PUT, err);
+	struct store_fault_plan plan;
+	int rc = strike(f, call, STORE_FAULT_PUT, &plan, err);
 
-	if (rc < 0 && f->plan.lost_ack) {
+	if (rc < 0 && plan.lost_ack) {
 		int done = f->inner->ops->put(f->inner, call, p, src, ret_meta, NULL);
 
 		(void)done;
@@ -75,7 +95,8 @@ fault_list(struct store *st, const struct store_call *call, const char *prefix, 
 	   store_entry_fn *fn, void *arg, struct ls_err *err)
 {
 	struct store_fault *f = self(st);
-	int rc = strike(f, call, STORE_FAULT_LIST, err);
+	struct store_fault_plan plan;
+	int rc = strike(f, call, STORE_FAULT_LIST, &plan, err);
 
 	return rc < 0 ? rc : f->inner->ops->list(f->inner, call, prefix, after, fn, arg, err);
 }
@@ -85,7 +106,8 @@ fault_head(struct store *st, const struct store_call *call, const char *key, str
 	   struct ls_err *err)
 {
 	struct store_fault *f = self(st);
-	int rc = strike(f, call, STORE_FAULT_HEAD, err);
+	struct store_fault_plan plan;
+	int rc = strike(f, call, STORE_FAULT_HEAD, &plan, err);
 
 	return rc < 0 ? rc : f->inner->ops->head(f->inner, call, key, ret, err);
 }
@@ -95,9 +117,10 @@ fault_del(struct store *st, const struct store_call *call, const char *const *ke
 	  struct ls_err *err)
 {
 	struct store_fault *f = self(st);
-	int rc = strike(f, call, STORE_FAULT_DEL, err);
+	struct store_fault_plan plan;
+	int rc = strike(f, call, STORE_FAULT_DEL, &plan, err);
 
-	if (rc < 0 && f->plan.lost_ack) {
+	if (rc < 0 && plan.lost_ack) {
 		int done = f->inner->ops->del(f->inner, call, keys, n, NULL);
 
 		(void)done;
@@ -110,7 +133,8 @@ fault_root(struct store *st, const struct store_call *call, bool create,
 	   char identity[STORE_ETAG_MAX], bool *ret_parent_ok, struct ls_err *err)
 {
 	struct store_fault *f = self(st);
-	int rc = strike(f, call, STORE_FAULT_ROOT, err);
+	struct store_fault_plan plan;
+	int rc = strike(f, call, STORE_FAULT_ROOT, &plan, err);
 
 	*ret_parent_ok = false;
 	return rc < 0 ? rc

@@ -24,8 +24,8 @@ struct store_fault_plan {
 	bool persistent;   /* and all after it */
 	int code;	   /* with this */
 	bool lost_ack;	   /* puts and deletions are done, then fail */
-	bool short_read;   /* gets deliver half of what they could, without an error */
-	uint64_t delay_ms; /* before every counted call, ended early by its token */
+	bool short_read;   /* counted gets deliver half of what they could, without an error */
+	uint64_t delay_ms; /* before every counted call, ended by its token or deadline */
 };
 
 /* Takes inner. */

@@ -2,29 +2,22 @@
 /*
  * A directory as a store: the key is the path below it.
  *
- * put writes beside the target under a name that ends in ".tmp" (the released program ignores and
- * removes those), sets the modification time to the transaction time, fsyncs, renames, and fsyncs
- * every directory that changed. The time has whole milliseconds; a time with a finer part was set
- * by the kernel (a copy, another writer) and is not exact.
+ * An object's modification time is its transaction time in whole milliseconds; a time with a finer
+ * part was set by the kernel (a copy, another writer) and is not exact. Symbolic links to files are
+ * followed, links to directories only where the caller's own prefix or key names them.
  */
 #include "config.h"
 
 #include "engine/store/store_file.h"
 
-#include "engine/base/io.h"
+#include "engine/store/store_file_int.h"
 
 #include <inttypes.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 
-enum { COPY_CHUNK = 1 << 20, FILE_MODE = 0644, DIR_MODE = 0755, DEPTH_MAX = 8 };
-
-struct store_file {
-	struct store base;
-	char *root;
-	atomic_uint serial;
-};
+enum { PART_MAX = 200, PARTS_MAX = 32 };
 
 static struct store_file *
 self(struct store *st)
@@ -32,30 +25,101 @@ self(struct store *st)
 	return (struct store_file *)st;
 }
 
-static int64_t
-mtime_ns(const struct stat *st)
+struct store_file_id
+store_file_id(const struct stat *st)
 {
-	return (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
+	return (struct store_file_id){
+		.dev = st->st_dev,
+		.ino = st->st_ino,
+		.size = (uint64_t)st->st_size,
+		.mtime_ns = (int64_t)((uint64_t)st->st_mtim.tv_sec * 1000000000 +
+				      (uint64_t)st->st_mtim.tv_nsec),
+	};
 }
 
-static void
-fill_meta(const struct stat *st, struct store_meta *ret)
+void
+store_file_meta(const struct store_file_id *id, struct store_meta *ret)
 {
-	int64_t ns = mtime_ns(st);
+	int64_t ms = id->mtime_ns / 1000000, rest = id->mtime_ns % 1000000;
 
-	*ret = (struct store_meta){.size = (uint64_t)st->st_size,
-				   .time_ms = ns >= 0 ? ns / 1000000 : -((-ns + 999999) / 1000000),
-				   .time_exact = st->st_mtim.tv_nsec % 1000000 == 0};
-	snprintf(ret->etag, sizeof ret->etag, "%llx-%llx-%llx-%" PRIx64,
-		 (unsigned long long)st->st_dev, (unsigned long long)st->st_ino,
-		 (unsigned long long)st->st_size, ns);
+	*ret = (struct store_meta){
+		.size = id->size, .time_ms = rest < 0 ? ms - 1 : ms, .time_exact = rest == 0};
+	snprintf(ret->etag, sizeof ret->etag, "%" PRIx64 "-%" PRIx64 "-%" PRIx64 "-%" PRIx64,
+		 id->dev, id->ino, id->size, (uint64_t)id->mtime_ns);
 }
 
+static bool
+part_ok(const char *part, size_t n)
+{
+	return n <= PART_MAX && part[0] != '.' && (n < 4 || memcmp(part + n - 4, ".tmp", 4) != 0);
+}
+
+bool
+store_file_key_ok(const char *key)
+{
+	const char *part = key;
+
+	for (int i = 0; i < PARTS_MAX; i++) {
+		size_t n = strcspn(part, "/");
+
+		if (!part_ok(part, n))
+			return false;
+		if (part[n] == '\0')
+			return true;
+		part += n + 1;
+	}
+	return false;
+}
+
+/* The path of a key that may be there; -ENOENT for one that cannot. */
 static int
 key_path(struct store_file *f, const char *key, char **ret, struct ls_err *err)
 {
+	if (!store_file_key_ok(key))
+		return ls_err_set(err, -ENOENT, "'%.200s' is no object of a directory", key);
 	*ret = io_join(f->root, key);
 	return *ret ? 0 : ls_err_set(err, -ENOMEM, "object '%s': out of memory", key);
+}
+
+int
+store_file_check_root(struct store_file *f, struct stat *ret, struct ls_err *err)
+{
+	int rc = io_stat(f->root, ret, err);
+
+	if (rc == -ENOENT)
+		return ls_err_set(err, rc,
+				  "replica directory '%s' does not exist: make it, or mount the "
+				  "file system that holds it",
+				  f->root);
+	if (rc < 0)
+		return ls_err_wrap(err, rc, "replica directory");
+	if (!S_ISDIR(ret->st_mode))
+		return ls_err_set(err, -EINVAL, "replica directory '%s' is not a directory",
+				  f->root);
+	return 0;
+}
+
+/* Long reads end early, too, when the call is over. */
+static int
+read_range(int fd, const struct store_call *call, const struct store_get *g, void *buf,
+	   size_t *ret_n, struct ls_err *err)
+{
+	size_t done = 0;
+
+	while (done < g->len) {
+		size_t left = g->len - done, got = 0;
+		size_t want = left < STORE_FILE_CHUNK ? left : STORE_FILE_CHUNK;
+		int rc = store_call_check(call, err);
+
+		if (rc < 0 ||
+		    (rc = io_pread(fd, (char *)buf + done, want, g->off + done, &got, err)) < 0)
+			return rc;
+		done += got;
+		if (got < want)
+			break;
+	}
+	*ret_n = done;
+	return 0;
 }
 
 static int
@@ -64,12 +128,12 @@ file_get(struct store *st, const struct store_call *call, const struct store_get
 {
 	ls_autofree char *path = NULL;
 	ls_autoclose int fd = -1;
+	struct store_file_id id;
 	struct store_meta meta;
 	struct stat s;
 	size_t n = 0;
 	int rc;
 
-	(void)call;
 	if ((rc = key_path(self(st), g->key, &path, err)) < 0)
 		return rc;
 	if ((fd = io_open(path, O_RDONLY | O_NOCTTY | O_NONBLOCK, 0, err)) < 0)
@@ -78,10 +142,11 @@ file_get(struct store *st, const struct store_call *call, const struct store_get
 		return ls_err_wrap(err, rc, "'%s'", path);
 	if (!S_ISREG(s.st_mode))
 		return ls_err_set(err, -ENOENT, "'%s' is not a regular file", path);
-	fill_meta(&s, &meta);
+	id = store_file_id(&s);
+	store_file_meta(&id, &meta);
 	if (g->etag && strcmp(g->etag, meta.etag) != 0)
 		return ls_err_set(err, -ESTALE, "'%s' was replaced by another object", path);
-	if ((rc = io_pread(fd, buf, g->len, g->off, &n, err)) < 0)
+	if (g->off < meta.size && (rc = read_range(fd, call, g, buf, &n, err)) < 0)
 		return ls_err_wrap(err, rc, "'%s'", path);
 	*ret_n = n;
 	if (ret_meta)
@@ -94,6 +159,7 @@ file_head(struct store *st, const struct store_call *call, const char *key, stru
 	  struct ls_err *err)
 {
 	ls_autofree char *path = NULL;
+	struct store_file_id id;
 	struct stat s;
 	int rc;
 
@@ -102,303 +168,31 @@ file_head(struct store *st, const struct store_call *call, const char *key, stru
 		return rc;
 	if (!S_ISREG(s.st_mode))
 		return ls_err_set(err, -ENOENT, "'%s' is not a regular file", path);
-	fill_meta(&s, ret);
+	id = store_file_id(&s);
+	store_file_meta(&id, ret);
 	return 0;
 }
 
-/* Makes the directories of path below the root, each durable in its parent. */
+/* Removes one name; *ret_gone says whether a directory changed. */
 static int
-make_dirs(struct store_file *f, const char *path, struct ls_err *err)
+del_one(const char *path, bool *ret_gone, struct ls_err *err)
 {
-	ls_autofree char *dir = strdup(path);
-	char *p;
-	int rc;
-
-	if (!dir)
-		return ls_err_set(err, -ENOMEM, "'%s': out of memory", path);
-	p = dir + strlen(f->root);
-	while ((p = strchr(p + 1, '/'))) {
-		struct stat s;
-
-		*p = '\0';
-		if (io_stat(dir, &s, NULL) < 0) {
-			char *slash = strrchr(dir, '/');
-
-			if ((rc = io_mkdirs(dir, DIR_MODE, err)) < 0)
-				return rc;
-			*slash = '\0';
-			rc = io_fsync_dir(dir, err);
-			*slash = '/';
-			if (rc < 0)
-				return rc;
-		}
-		*p = '/';
-	}
-	return 0;
-}
-
-static int
-copy_source(int fd, const struct store_call *call, const struct store_source *src,
-	    struct ls_err *err)
-{
-	ls_autofree uint8_t *chunk = malloc(COPY_CHUNK);
-	int rc = 0;
-
-	if (!chunk)
-		return ls_err_set(err, -ENOMEM, "copy: out of memory");
-	for (uint64_t off = 0; off < src->size;) {
-		uint64_t left = src->size - off;
-		size_t n = left < COPY_CHUNK ? (size_t)left : COPY_CHUNK;
-
-		if ((rc = store_call_check(call, err)) < 0 ||
-		    (rc = src->read(src->arg, off, chunk, n, err)) < 0 ||
-		    (rc = io_pwrite(fd, chunk, n, off, err)) < 0)
-			return rc;
-		off += n;
-	}
-	return 0;
-}
-
-/* A complete, durable file with the source's bytes under the name tmp. */
-static int
-write_tmp(const char *tmp, const struct store_call *call, const struct store_put *p,
-	  const struct store_source *src, struct ls_err *err)
-{
-	bool linked = src->path && io_link(src->path, tmp, NULL) == 0;
-	ls_autoclose int fd = -1;
-	int rc;
-
-	if ((fd = io_open(tmp, linked ? O_RDONLY : O_WRONLY | O_CREAT | O_TRUNC, FILE_MODE, err)) <
-	    0)
-		return fd;
-	if (!linked && (rc = copy_source(fd, call, src, err)) < 0)
-		return ls_err_wrap(err, rc, "'%s'", tmp);
-	if ((rc = io_set_time(fd, p->time_ms, err)) < 0)
-		return ls_err_wrap(err, rc, "'%s'", tmp);
-	return linked ? 0 : io_fsync(fd, tmp, err);
-}
-
-/* Whether the file at path holds exactly the source's bytes. */
-static int
-same_content(const char *path, const struct store_source *src, bool *ret, struct ls_err *err)
-{
-	ls_autofree uint8_t *a = malloc(COPY_CHUNK), *b = malloc(COPY_CHUNK);
-	ls_autoclose int fd = -1;
 	struct stat s;
-	int rc;
+	int rc = io_unlink(path, err);
 
-	*ret = false;
-	if (!a || !b)
-		return ls_err_set(err, -ENOMEM, "compare: out of memory");
-	if ((fd = io_open(path, O_RDONLY, 0, err)) < 0)
-		return fd;
-	if ((rc = io_fstat(fd, &s, err)) < 0 || (uint64_t)s.st_size != src->size)
-		return rc;
-	for (uint64_t off = 0; off < src->size;) {
-		uint64_t left = src->size - off;
-		size_t n = left < COPY_CHUNK ? (size_t)left : COPY_CHUNK;
-
-		if ((rc = io_pread_exact(fd, a, n, off, err)) < 0 ||
-		    (rc = src->read(src->arg, off, b, n, err)) < 0)
-			return rc;
-		if (memcmp(a, b, n) != 0)
-			return 0;
-		off += n;
-	}
-	*ret = true;
-	return 0;
+	*ret_gone = rc == 0;
+	if (rc == -ENOENT || (rc < 0 && io_stat(path, &s, NULL) == 0 && S_ISDIR(s.st_mode)))
+		return 0; /* a directory is no object */
+	return rc;
 }
 
-/* Gives tmp its name; an existing equal file is as good. */
+/* Directory `dir` (NULL: none) has lost names. */
 static int
-publish(const char *tmp, const char *path, bool create_only, const struct store_source *src,
-	struct ls_err *err)
+settle_dir(const char *dir, struct ls_err *err)
 {
-	bool same = false;
-	int rc;
+	int rc = dir ? io_fsync_dir(dir, err) : 0;
 
-	if (!create_only)
-		return io_rename(tmp, path, err);
-	rc = io_rename_new(tmp, path, err);
-	if (rc != -EEXIST)
-		return rc;
-	if ((rc = same_content(path, src, &same, err)) < 0)
-		return rc;
-	if (!same)
-		return ls_err_set(err, -EEXIST,
-				  "'%s' exists with other content: does another writer use this "
-				  "replica?",
-				  path);
-	return io_unlink(tmp, err);
-}
-
-static int
-put_at(struct store_file *f, const char *path, const struct store_call *call,
-       const struct store_put *p, const struct store_source *src, struct ls_err *err)
-{
-	ls_autofree char *tmp = NULL, *dir = strdup(path);
-	int rc;
-
-	if (!dir || asprintf(&tmp, "%s.%d.%u.tmp", path, (int)getpid(),
-			     atomic_fetch_add(&f->serial, 1)) < 0)
-		return ls_err_set(err, -ENOMEM, "put '%s': out of memory", path);
-	*strrchr(dir, '/') = '\0';
-	rc = write_tmp(tmp, call, p, src, err);
-	if (rc == -ENOENT && (rc = make_dirs(f, path, err)) == 0)
-		rc = write_tmp(tmp, call, p, src, err);
-	if (rc == 0)
-		rc = publish(tmp, path, p->create_only, src, err);
-	if (rc < 0) {
-		int ignored = io_unlink(tmp, NULL);
-
-		(void)ignored;
-		return rc;
-	}
-	return io_fsync_dir(dir, err);
-}
-
-static int
-file_put(struct store *st, const struct store_call *call, const struct store_put *p,
-	 const struct store_source *src, struct store_meta *ret_meta, struct ls_err *err)
-{
-	struct store_file *f = self(st);
-	ls_autofree char *path = NULL;
-	struct stat s;
-	int rc;
-
-	if ((rc = key_path(f, p->key, &path, err)) < 0)
-		return rc;
-	if (io_stat(f->root, &s, err) < 0)
-		return ls_err_set(err, -ENOENT, "replica directory '%s' does not exist", f->root);
-	if ((rc = put_at(f, path, call, p, src, err)) < 0)
-		return ls_err_wrap(err, rc, "put object");
-	return ret_meta ? file_head(st, call, p->key, ret_meta, err) : 0;
-}
-
-struct names {
-	char **v;
-	size_t n, cap;
-};
-
-static void
-names_done(struct names *l)
-{
-	for (size_t i = 0; i < l->n; i++)
-		free(l->v[i]);
-	free(l->v);
-}
-
-static int
-add_name(void *arg, const char *name, struct ls_err *err)
-{
-	struct names *l = arg;
-	size_t len = strlen(name);
-
-	if (name[0] == '.' || (len > 4 && strcmp(name + len - 4, ".tmp") == 0))
-		return 0;
-	if (l->n == l->cap) {
-		size_t cap = l->cap ? l->cap * 2 : 64;
-		char **v = ls_grow_array(l->v, cap, sizeof *v);
-
-		if (!v)
-			return ls_err_set(err, -ENOMEM, "list: out of memory");
-		l->v = v;
-		l->cap = cap;
-	}
-	l->v[l->n] = strdup(name);
-	return l->v[l->n] ? (l->n++, 0) : ls_err_set(err, -ENOMEM, "list: out of memory");
-}
-
-static int
-by_bytes(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-struct walk {
-	const struct store_call *call;
-	const char *prefix, *after;
-	store_entry_fn *fn;
-	void *arg;
-};
-
-/* Whether objects that begin with prefix can lie below dir (both without the root). */
-static bool
-may_hold(const char *dir, const char *prefix)
-{
-	size_t d = strlen(dir), p = strlen(prefix);
-
-	return d == 0 || (strncmp(dir, prefix, d < p ? d : p) == 0 && (d >= p || prefix[d] == '/'));
-}
-
-static int
-report(const struct walk *w, const char *key, const struct stat *s, struct ls_err *err)
-{
-	struct store_entry e = {.key = key};
-
-	if (!store_key_ok(key) || strncmp(key, w->prefix, strlen(w->prefix)) != 0 ||
-	    (w->after && strcmp(key, w->after) <= 0))
-		return 0;
-	fill_meta(s, &e.meta);
-	return w->fn(w->arg, &e, err);
-}
-
-static int
-walk_dir(struct store_file *f, const struct walk *w, const char *dir, int depth, struct ls_err *err)
-{
-	LS_AUTO(names_done) struct names l = {0};
-	ls_autofree char *path = io_join(f->root, dir);
-	int rc;
-
-	if (!path)
-		return ls_err_set(err, -ENOMEM, "list: out of memory");
-	rc = io_list(path, add_name, &l, err);
-	if (rc == -ENOENT && depth > 0)
-		return 0;
-	if (rc < 0)
-		return rc;
-	qsort(l.v, l.n, sizeof *l.v, by_bytes);
-	for (size_t i = 0; i < l.n; i++) {
-		ls_autofree char *key = depth ? io_join(dir, l.v[i]) : strdup(l.v[i]);
-		ls_autofree char *full = key ? io_join(f->root, key) : NULL;
-		struct stat s;
-
-		if (!full)
-			return ls_err_set(err, -ENOMEM, "list: out of memory");
-		if ((rc = store_call_check(w->call, err)) < 0)
-			return rc;
-		if (io_stat(full, &s, NULL) < 0)
-			continue; /* removed meanwhile, or a dangling link */
-		if (S_ISREG(s.st_mode))
-			rc = report(w, key, &s, err);
-		else if (S_ISDIR(s.st_mode) && depth < DEPTH_MAX && may_hold(key, w->prefix))
-			rc = walk_dir(f, w, key, depth + 1, err);
-		if (rc < 0)
-			return rc;
-	}
-	return 0;
-}
-
-static int
-file_list(struct store *st, const struct store_call *call, const char *prefix, const char *after,
-	  store_entry_fn *fn, void *arg, struct ls_err *err)
-{
-	struct walk w = {call, prefix, after, fn, arg};
-	ls_autofree char *dir = strdup(prefix);
-	struct store_file *f = self(st);
-	struct stat s;
-	char *slash;
-	int rc;
-
-	if (!dir)
-		return ls_err_set(err, -ENOMEM, "list: out of memory");
-	slash = strrchr(dir, '/');
-	*(slash ? slash : dir) = '\0';
-	if ((rc = io_stat(f->root, &s, err)) < 0)
-		return ls_err_wrap(err, rc, "replica directory");
-	if (!S_ISDIR(s.st_mode))
-		return ls_err_set(err, -EINVAL, "'%s' is not a directory", f->root);
-	return walk_dir(f, &w, dir, *dir ? 1 : 0, err);
+	return rc == -ENOENT ? 0 : rc;
 }
 
 static int
@@ -406,37 +200,63 @@ file_del(struct store *st, const struct store_call *call, const char *const *key
 	 struct ls_err *err)
 {
 	struct store_file *f = self(st);
-	int rc = 0;
+	ls_autofree char *changed = NULL;
+	struct stat s;
+	int rc = store_file_check_root(f, &s, err);
 
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; rc == 0 && i < n; i++) {
 		ls_autofree char *path = NULL;
+		bool gone = false;
 
-		if ((rc = store_call_check(call, err)) < 0 ||
-		    (rc = key_path(f, keys[i], &path, err)) < 0)
-			return rc;
-		rc = io_unlink(path, err);
-		if (rc == -ENOENT)
+		if ((rc = store_call_check(call, err)) < 0)
+			break;
+		if ((rc = key_path(f, keys[i], &path, err)) == -ENOENT) {
+			rc = 0;
 			continue;
-		if (rc < 0)
-			return rc;
+		}
+		if (rc < 0 || (rc = del_one(path, &gone, err)) < 0)
+			break;
+		if (!gone)
+			continue;
 		*strrchr(path, '/') = '\0';
-		if ((rc = io_fsync_dir(path, err)) < 0)
-			return rc;
+		if (changed && strcmp(changed, path) != 0)
+			rc = settle_dir(changed, err);
+		free(changed);
+		changed = ls_steal_ptr(&path);
 	}
-	return 0;
+	return rc < 0 ? rc : settle_dir(changed, err);
 }
 
+/* Cuts the last part off; false when nothing is left. */
+static bool
+cut(char *path)
+{
+	char *slash = strrchr(path, '/');
+
+	if (!slash || (slash == path && path[1] == '\0'))
+		return false;
+	slash[slash == path ? 1 : 0] = '\0';
+	return true;
+}
+
+/* The root and its missing parents, each durable in the directory above. */
 static int
 make_root(struct store_file *f, struct ls_err *err)
 {
-	ls_autofree char *parent = strdup(f->root);
-	char *slash = parent ? strrchr(parent, '/') : NULL;
-	int rc = io_mkdirs(f->root, DIR_MODE, err);
+	ls_autofree char *there = strdup(f->root), *dir = strdup(f->root);
+	struct stat s;
+	int rc;
 
-	if (rc < 0 || !slash)
+	if (!there || !dir)
+		return ls_err_set(err, -ENOMEM, "make '%s': out of memory", f->root);
+	while (io_stat(there, &s, NULL) < 0 && cut(there))
+		continue;
+	if ((rc = io_mkdirs(f->root, STORE_FILE_DIR_MODE, err)) < 0)
 		return rc;
-	slash[slash == parent ? 1 : 0] = '\0';
-	return io_fsync_dir(parent, err);
+	while (strlen(dir) > strlen(there) && cut(dir))
+		if ((rc = io_fsync_dir(dir, err)) < 0)
+			return rc;
+	return 0;
 }
 
 static int
@@ -448,17 +268,13 @@ no_name(void *arg, const char *name, struct ls_err *err)
 	return 0;
 }
 
-/* Whether the nearest directory above the root can be listed: then the root is truly absent. */
+/* Whether the directory above the root can be listed: then the root is truly absent. */
 static bool
 parent_listable(const char *root)
 {
 	ls_autofree char *parent = strdup(root);
-	char *slash = parent ? strrchr(parent, '/') : NULL;
 
-	if (!slash)
-		return false;
-	slash[slash == parent ? 1 : 0] = '\0';
-	return io_list(parent, no_name, NULL, NULL) == 0;
+	return parent && cut(parent) && io_list(parent, no_name, NULL, NULL) == 0;
 }
 
 static int
@@ -471,18 +287,16 @@ file_root(struct store *st, const struct store_call *call, bool create,
 
 	(void)call;
 	*ret_parent_ok = true;
-	rc = io_stat(f->root, &s, err);
+	rc = store_file_check_root(f, &s, err);
 	if (rc == -ENOENT && create) {
-		if ((rc = make_root(f, err)) == 0)
-			rc = io_stat(f->root, &s, err);
-	} else if (rc == -ENOENT) {
-		*ret_parent_ok = parent_listable(f->root);
-		return ls_err_set(err, -ENOENT, "replica directory '%s' does not exist", f->root);
+		if ((rc = make_root(f, err)) < 0)
+			return ls_err_wrap(err, rc, "replica directory");
+		rc = store_file_check_root(f, &s, err);
 	}
-	if (rc < 0)
-		return ls_err_wrap(err, rc, "replica directory");
-	if (!S_ISDIR(s.st_mode))
-		return ls_err_set(err, -EINVAL, "'%s' is not a directory", f->root);
+	if (rc < 0) {
+		*ret_parent_ok = rc == -ENOENT && parent_listable(f->root);
+		return rc;
+	}
 	snprintf(identity, STORE_ETAG_MAX, "%llx-%llx", (unsigned long long)s.st_dev,
 		 (unsigned long long)s.st_ino);
 	return 0;
@@ -491,15 +305,18 @@ file_root(struct store *st, const struct store_call *call, bool create,
 static void
 file_close(struct store *st)
 {
-	free(self(st)->root);
-	free(st);
+	struct store_file *f = self(st);
+
+	pthread_mutex_destroy(&f->lock);
+	free(f->root);
+	free(f);
 }
 
 static const struct store_ops file_ops = {
 	.scheme = "file",
 	.get = file_get,
-	.put = file_put,
-	.list = file_list,
+	.put = store_file_put,
+	.list = store_file_list,
 	.head = file_head,
 	.del = file_del,
 	.root = file_root,
@@ -521,6 +338,9 @@ store_file_open(const struct store_config *cfg, struct store **ret, struct ls_er
 	}
 	for (n = strlen(f->root); n > 1 && f->root[n - 1] == '/'; n--)
 		f->root[n - 1] = '\0';
+	if (getrandom(&f->tmp_id, sizeof f->tmp_id, 0) < 0)
+		f->tmp_id = (uint64_t)getpid() << 32 ^ (uintptr_t)f;
+	pthread_mutex_init(&f->lock, NULL);
 	f->base.ops = &file_ops;
 	*ret = &f->base;
 	return 0;

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+
+#include "tests/lib/store_drivers.h"
+
+#include "engine/store/store_count.h"
+#include "engine/store/store_fault.h"
+
+#include <ftw.h>
+#include <stdio.h>
+#include <string.h>
+
+static char dir[] = "/tmp/test_store.XXXXXX";
+static char root[128];
+static struct store_counts counts;
+static unsigned tmp_names;
+
+static void
+must(bool good, const char *what)
+{
+	if (good)
+		return;
+	printf("Bail out! %s\n", what);
+	exit(1);
+}
+
+const char *
+store_drivers_dir(void)
+{
+	if (dir[sizeof dir - 2] == 'X')
+		must(mkdtemp(dir) != NULL, "mkdtemp");
+	return dir;
+}
+
+const char *
+store_drivers_root(void)
+{
+	return root;
+}
+
+static struct store *
+open_file(const struct store_driver *d)
+{
+	static unsigned serial;
+	struct store_config cfg = {.type = "file", .path = root};
+	struct store *st = NULL;
+
+	(void)d;
+	snprintf(root, sizeof root, "%s/root%u", store_drivers_dir(), serial++);
+	must(store_open(&cfg, &st, NULL) == 0, "open a directory");
+	return st;
+}
+
+static struct store *
+open_count(const struct store_driver *d)
+{
+	struct store *st = NULL;
+
+	must(store_count_open(open_file(d), &counts, &st, NULL) == 0, "open store_count");
+	return st;
+}
+
+static struct store *
+open_fault(const struct store_driver *d)
+{
+	struct store *st = NULL;
+
+	must(store_fault_open(open_file(d), &st, NULL) == 0, "open store_fault");
+	return st;
+}
+
+const struct store_driver store_drivers[] = {
+	{.name = "file", .open = open_file, .time_step_ms = 1},
+	{.name = "count(file)", .open = open_count, .time_step_ms = 1},
+	{.name = "fault(file)", .open = open_fault, .time_step_ms = 1},
+};
+const size_t store_drivers_n = sizeof store_drivers / sizeof store_drivers[0];
+
+static int
+count_tmp(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)st;
+	(void)type;
+	tmp_names += strstr(path + ftw->base, ".tmp") != NULL;
+	return 0;
+}
+
+unsigned
+store_drivers_leftovers(void)
+{
+	tmp_names = 0;
+	nftw(root, count_tmp, 16, FTW_PHYS);
+	return tmp_names;
+}
+
+static int
+remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)st;
+	(void)type;
+	(void)ftw;
+	return remove(path);
+}
+
+void
+store_drivers_done(void)
+{
+	nftw(store_drivers_dir(), remove_one, 16, FTW_PHYS | FTW_DEPTH);
+}
