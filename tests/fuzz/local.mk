@@ -1,1 +1,32 @@
-# fuzz tests.
+# One target per decoder of outside bytes. With --enable-fuzzers they are libFuzzer programs, without
+# they replay tests/fuzz/seeds/NAME as a TAP test. `tests/fuzz/run SECONDS` fuzzes for real.
+FUZZ_TARGETS += tests/fuzz/fuzz_dbhdr tests/fuzz/fuzz_ltx tests/fuzz/fuzz_ltx_index \
+	tests/fuzz/fuzz_ltx_name tests/fuzz/fuzz_ltx_page tests/fuzz/fuzz_wal \
+	tests/fuzz/fuzz_walidx
+
+if FUZZERS
+FUZZ_MAIN =
+check_PROGRAMS += $(FUZZ_TARGETS)
+else
+FUZZ_MAIN = tests/fuzz/replay_main.c
+UNIT_TESTS += $(FUZZ_TARGETS)
+endif
+FUZZ_COMMON = $(FUZZ_MAIN) tests/fuzz/fuzz.h
+FUZZ_LINK = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+
+tests_fuzz_fuzz_dbhdr_SOURCES = tests/fuzz/fuzz_dbhdr.c $(FUZZ_COMMON)
+tests_fuzz_fuzz_dbhdr_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_ltx_SOURCES = tests/fuzz/fuzz_ltx.c $(FUZZ_COMMON)
+tests_fuzz_fuzz_ltx_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_ltx_index_SOURCES = tests/fuzz/fuzz_ltx_index.c $(FUZZ_COMMON)
+tests_fuzz_fuzz_ltx_index_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_ltx_name_SOURCES = tests/fuzz/fuzz_ltx_name.c $(FUZZ_COMMON)
+tests_fuzz_fuzz_ltx_name_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_ltx_page_SOURCES = tests/fuzz/fuzz_ltx_page.c $(FUZZ_COMMON)
+tests_fuzz_fuzz_ltx_page_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_wal_SOURCES = tests/fuzz/fuzz_wal.c $(FUZZ_COMMON)
+tests_fuzz_fuzz_wal_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_walidx_SOURCES = tests/fuzz/fuzz_walidx.c $(FUZZ_COMMON)
+tests_fuzz_fuzz_walidx_LDFLAGS = $(FUZZ_LINK)
+
+EXTRA_DIST += tests/fuzz/run tests/fuzz/seeds
