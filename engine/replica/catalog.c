@@ -195,10 +195,12 @@ catalog_points(const struct catalog *c, struct catalog_point **ret, size_t *ret_
 		const struct catalog_file *f = ends[i];
 		struct catalog_point *last = n ? &points[n - 1] : NULL;
 
-		if (f->level == LTX_LEVEL_SNAPSHOT ? f->min != 1 : f->min > reached + 1)
+		if (f->min - 1 > (f->level == LTX_LEVEL_SNAPSHOT ? 0 : reached))
 			continue;
 		if (last && last->txid == f->max) {
 			last->snapshot |= f->level == LTX_LEVEL_SNAPSHOT;
+			if (f->time_ms < last->time_ms)
+				last->time_ms = f->time_ms;
 			continue;
 		}
 		points[n++] = (struct catalog_point){.txid = f->max,

@@ -40,12 +40,13 @@ uint64_t catalog_max_txid(const struct catalog *c); /* over all levels; 0: empty
 /* A point that can be restored. */
 struct catalog_point {
 	uint64_t txid;
-	int64_t time_ms;
-	uint8_t level; /* of the highest-level file that ends here */
-	bool snapshot; /* a level-9 file ends here */
+	int64_t time_ms; /* the earliest of the files that end here: a snapshot may be made later */
+	uint8_t level;	 /* of the highest-level file that ends here */
+	bool snapshot;	 /* a level-9 file ends here */
 };
 
-/* All TXIDs for which plan_build() succeeds, ascending; caller frees *ret. Cost: O(n log n). */
+/* All TXIDs for which plan_build() succeeds (or names a damaged file), ascending; caller frees
+ * *ret. Cost: O(n log n). */
 LS_MUST_USE int catalog_points(const struct catalog *c, struct catalog_point **ret, size_t *ret_n,
 			       struct ls_err *err);
 

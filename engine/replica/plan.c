@@ -8,10 +8,16 @@
  *    cur = its end. Again, until none is left.
  *
  * A file qualifies if it ends at or before the wanted TXID. A time selects a TXID first: everything
- * before the first file of levels 0..8 whose time is not before the wanted one; that holds where
- * the clock went back, too. The time of a level-9 file is when it was made, maybe after later
- * transactions: such a file qualifies if it is older than the wanted time or no newer than a file
- * of another level that is. Candidates are visited once, in the order of their begin.
+ * before the first file of levels 0..8 whose time is not before the wanted one. Where the clock
+ * went back that is the state before the clock first showed that time: rather too old than too new.
+ * The time of a level-9 file is when it was made, maybe after later transactions: such a file
+ * qualifies if it is older than the wanted time or no newer than a file of another level that is.
+ * Candidates are visited once, in the order of their begin.
+ *
+ * What is missing is an error, where the released program stops before it: TXIDs that no file of
+ * levels 0..8 holds, before a file that qualifies. TXIDs that only a merged file holds, one that
+ * ends too late to qualify, are not missing: there the history is coarser, and the plan ends before
+ * them.
  */
 #include "config.h"
 
@@ -127,42 +133,76 @@ build_chain(const struct catalog *c, const struct bounds *b, struct chain *ret, 
 	return 0;
 }
 
-/* The first file, by begin, that lies beyond the reach of the chain. */
-static const struct catalog_file *
-next_after_gap(const struct catalog *c, uint64_t cur, uint64_t limit)
+/* The last TXID that files of levels 0..8 hold, from cur without a hole. */
+static int
+covered(const struct catalog *c, uint64_t cur, uint64_t *ret, struct ls_err *err)
+{
+	ls_autofree const struct catalog_file **all = ls_alloc_array(c->n, sizeof *all);
+	size_t n;
+
+	if (!all)
+		return ls_err_set(err, -ENOMEM, "plan: out of memory");
+	n = candidates(c, UINT64_MAX, all);
+	for (size_t i = 0; i < n && all[i]->min - 1 <= cur; i++)
+		if (all[i]->max > cur)
+			cur = all[i]->max;
+	*ret = cur;
+	return 0;
+}
+
+/* Fails when a file that qualifies lies beyond a hole after cur. */
+static int
+check_gap(const struct catalog *c, uint64_t cur, uint64_t limit, struct ls_err *err)
 {
 	const struct catalog_file *next = NULL;
+	uint64_t held = cur;
+	int rc;
 
+	if (limit != UINT64_MAX && (rc = covered(c, cur, &held, err)) < 0)
+		return rc;
 	for (size_t i = 0; i < c->first[LTX_LEVEL_SNAPSHOT]; i++) {
 		const struct catalog_file *f = &c->files[i];
 
-		if (f->max <= limit && f->min > cur + 1 && (!next || f->min < next->min))
+		if (f->max <= limit && f->min - 1 > held && (!next || f->min < next->min))
 			next = f;
 	}
-	return next;
-}
-
-static int
-gap(uint64_t cur, const struct catalog_file *next, struct ls_err *err)
-{
+	if (!next)
+		return 0;
 	return ls_err_set(err, -ENODATA,
 			  "non-contiguous ltx files: have up to %016" PRIx64
 			  " but next file starts at %016" PRIx64,
-			  cur, next->min);
+			  held, next->min);
 }
 
+/* There are files, and none of them leads to a state. */
+static int
+no_base(const struct catalog *c, struct ls_err *err)
+{
+	uint64_t first = UINT64_MAX;
+
+	for (size_t i = 0; i < c->n; i++)
+		first = c->files[i].min < first ? c->files[i].min : first;
+	return ls_err_set(err, -ENODATA,
+			  "no matching backup files available: no file starts at TXID 1, the first "
+			  "one starts at %016" PRIx64,
+			  first);
+}
+
+/* No state lies before the wanted time. */
 static int
 outside_window(const struct catalog *c, struct ls_err *err)
 {
+	ls_autofree struct catalog_point *points = NULL;
 	char first[TIMEX_LEN], last[TIMEX_LEN];
-	int64_t lo = INT64_MAX, hi = INT64_MIN;
+	size_t n = 0;
+	int rc = catalog_points(c, &points, &n, err);
 
-	for (size_t i = 0; i < c->n; i++) {
-		lo = c->files[i].time_ms < lo ? c->files[i].time_ms : lo;
-		hi = c->files[i].time_ms > hi ? c->files[i].time_ms : hi;
-	}
-	timex_format_ms(lo, first);
-	timex_format_ms(hi, last);
+	if (rc < 0)
+		return rc;
+	if (n == 0)
+		return no_base(c, err);
+	timex_format_ms(points[0].time_ms, first);
+	timex_format_ms(points[n - 1].time_ms, last);
 	return ls_err_set(err, -ENOENT,
 			  "timestamp does not exist: the replica holds the states after %s, the "
 			  "last one of %s",
@@ -203,6 +243,8 @@ not_available(const struct catalog *c, uint64_t txid, struct ls_err *err)
 
 	if (rc < 0)
 		return rc;
+	if (n == 0)
+		return no_base(c, err);
 	for (size_t i = 0; i < n; i++)
 		if (points[i].txid < txid)
 			below = points[i].txid;
@@ -237,14 +279,14 @@ static int
 check_chain(const struct catalog *c, const struct plan_target *t, uint64_t limit,
 	    const struct chain *ch, struct ls_err *err)
 {
-	const struct catalog_file *next = t->txid ? NULL : next_after_gap(c, ch->cur, limit);
+	int rc;
 
 	if (t->txid && ch->cur != t->txid)
 		return not_available(c, t->txid, err);
-	if (ch->n == 0 && !next)
-		return ls_err_set(err, -ENOENT, "no matching backup files available");
-	if (next)
-		return gap(ch->cur, next, err);
+	if (ch->n == 0)
+		return t->by_time ? outside_window(c, err) : no_base(c, err);
+	if (!t->txid && (rc = check_gap(c, ch->cur, limit, err)) < 0)
+		return rc;
 	return check_sizes(ch, err);
 }
 

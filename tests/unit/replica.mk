@@ -1,1 +1,3 @@
-# Unit tests of engine/replica or replica.
+UNIT_TESTS += tests/unit/test_plan tests/unit/test_plan_random
+tests_unit_test_plan_SOURCES = tests/unit/test_plan.c
+tests_unit_test_plan_random_SOURCES = tests/unit/test_plan_random.c
