@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cmd: the commands of litestream. Each gets the words after its name and returns 0 or a negative
- * code with the text that main prints as "Error: ..."; CMD_USAGE: print the usage as well; hint,
- * when set, is printed as "Try: ...".
+ * cmd: the commands of litestream. Each gets the words after its name and returns 0; a negative
+ * code with the text that main prints as "Error: ..."; or what opt_parse() returned. hint, when
+ * set, is printed as "Try: ...". Threads: single.
  */
 #ifndef TOOLS_CMD_H
 #define TOOLS_CMD_H
 
 #include "engine/base/err.h"
-
-enum { CMD_USAGE = 1 }; /* bad flags: message, usage, error */
 
 struct cmd_context {
 	const char *hint;
@@ -31,5 +29,13 @@ int cmd_version(struct cmd_context *c, int argc, char **argv, struct ls_err *err
 
 extern const char cmd_databases_usage[], cmd_ltx_usage[], cmd_replicate_usage[],
 	cmd_restore_usage[], cmd_version_usage[];
+
+/* The two flags of every command that reads a configuration, for its usage text. */
+#define CMD_CONFIG_USAGE                                                                           \
+	"\t-config PATH\n"                                                                         \
+	"\t    Configuration file. Defaults to $LITESTREAM_CONFIG,\n"                              \
+	"\t    or to /etc/litestream.yml.\n\n"                                                     \
+	"\t-no-expand-env\n"                                                                       \
+	"\t    Leaves $NAME and ${NAME} in the configuration as they are.\n\n"
 
 #endif

@@ -8,11 +8,8 @@
 #include "tools/source.h"
 
 const char cmd_databases_usage[] =
-	"The databases command lists all databases in the configuration file.\n\n"
-	"Usage:\n\n\tlitestream databases [arguments]\n\nArguments:\n\n"
-	"\t-config PATH\n\t    Specifies the configuration file. Defaults to "
-	"/etc/litestream.yml\n\n"
-	"\t-no-expand-env\n\t    Disables environment variable expansion in configuration file.\n\n"
+	"The databases command lists the databases of the configuration file.\n\n"
+	"Usage:\n\n\tlitestream databases [arguments]\n\nArguments:\n\n" CMD_CONFIG_USAGE
 	"\t-json\n\t    Prints JSON instead of a table.\n";
 
 static int
@@ -35,10 +32,17 @@ static int
 print_as_json(const struct conf *conf, struct ls_err *err)
 {
 	json_t *list = json_array();
+	int rc = 0;
 
-	for (size_t i = 0; i < conf->ndbs; i++)
-		json_array_append_new(list, json_pack("{s:s, s:s}", "path", conf->dbs[i].path,
-						      "replica", conf->dbs[i].replicas[0].type));
+	for (size_t i = 0; rc == 0 && i < conf->ndbs; i++)
+		rc = print_append(list,
+				  json_pack("{s:o, s:s}", "path", print_string(conf->dbs[i].path),
+					    "replica", conf->dbs[i].replicas[0].type),
+				  err);
+	if (rc < 0) {
+		json_decref(list);
+		return rc;
+	}
 	return print_json(list, err);
 }
 
@@ -52,11 +56,11 @@ cmd_databases(struct cmd_context *c, int argc, char **argv, struct ls_err *err)
 				   {"json", OPT_BOOL, &json},
 				   {0}};
 	struct conf conf;
-	int first = opt_parse(opts, argc, argv, err), rc;
+	int first, rc = opt_parse(opts, argc, argv, &first, err);
 
 	(void)c;
-	if (first < 0)
-		return CMD_USAGE;
+	if (rc != 0)
+		return rc;
 	if (first < argc)
 		return ls_err_set(err, -EINVAL, "too many arguments");
 	if ((rc = conf_load(config, !no_expand, &conf, err)) < 0)

@@ -13,14 +13,13 @@
 #include <string.h>
 
 const char cmd_ltx_usage[] =
-	"The ltx command lists the LTX files of a replica.\n\n"
-	"Usage:\n\n\tlitestream ltx [arguments] DB_PATH\n\tlitestream ltx [arguments] "
-	"REPLICA_URL\n\n"
-	"Arguments:\n\n"
-	"\t-config PATH\n\t    Specifies the configuration file. Defaults to "
-	"/etc/litestream.yml\n\n"
-	"\t-no-expand-env\n\t    Disables environment variable expansion in configuration file.\n\n"
-	"\t-level LEVEL\n\t    Lists files of one level, 0-9, or of \"all\". Defaults to 0.\n\n"
+	"The ltx command lists the LTX files of a replica: one for each transaction or range of\n"
+	"transactions.\n\n"
+	"Usage:\n\n\tlitestream ltx [arguments] DB_PATH\n"
+	"\tlitestream ltx [arguments] REPLICA_URL\n\n"
+	"Arguments:\n\n" CMD_CONFIG_USAGE "\t-level LEVEL\n"
+	"\t    Files of one level, 0 to 9, or of \"all\". Level 0 has single transactions,\n"
+	"\t    level 9 snapshots. Defaults to 0.\n\n"
 	"\t-json\n\t    Prints JSON instead of a table.\n\n"
 	"Examples:\n\n\t$ litestream ltx file:///backup/app\n"
 	"\t$ litestream ltx -level all /var/lib/app.db\n";
@@ -52,23 +51,50 @@ print_as_table(const struct catalog_file *files, size_t n, struct ls_err *err)
 	return print_table(COLUMNS, n, cells, err);
 }
 
+static json_t *
+file_as_json(const struct catalog_file *f)
+{
+	char min[LTX_TXID_LEN + 1], max[LTX_TXID_LEN + 1], time[TIMEX_LEN];
+
+	ltx_txid_format(f->min, min);
+	ltx_txid_format(f->max, max);
+	timex_format(f->time_ms, time);
+	return json_pack("{s:i, s:s, s:s, s:I, s:s}", "level", (int)f->level, "min_txid", min,
+			 "max_txid", max, "size", (json_int_t)f->size, "timestamp", time);
+}
+
 static int
 print_as_json(const struct catalog_file *files, size_t n, struct ls_err *err)
 {
 	json_t *list = json_array();
+	int rc = 0;
 
-	for (size_t i = 0; i < n; i++) {
-		char min[LTX_TXID_LEN + 1], max[LTX_TXID_LEN + 1], time[TIMEX_LEN];
-
-		ltx_txid_format(files[i].min, min);
-		ltx_txid_format(files[i].max, max);
-		timex_format(files[i].time_ms, time);
-		json_array_append_new(
-			list, json_pack("{s:i, s:s, s:s, s:I, s:s}", "level", (int)files[i].level,
-					"min_txid", min, "max_txid", max, "size",
-					(json_int_t)files[i].size, "timestamp", time));
+	for (size_t i = 0; rc == 0 && i < n; i++)
+		rc = print_append(list, file_as_json(&files[i]), err);
+	if (rc < 0) {
+		json_decref(list);
+		return rc;
 	}
 	return print_json(list, err);
+}
+
+/* A root that is provably missing is an empty replica, which the user should hear of. */
+static int
+load(struct store *store, struct catalog *ret, struct ls_err *err)
+{
+	char identity[STORE_ETAG_MAX];
+	bool parent_ok = false;
+	struct replica r;
+	int rc = store_root(store, NULL, false, identity, &parent_ok, err);
+
+	if (rc == -ENOENT && parent_ok) {
+		fprintf(stderr, "Warning: %s\n", err->msg);
+		return 0;
+	}
+	if (rc < 0)
+		return rc;
+	replica_init(&r, store);
+	return catalog_load(&r, NULL, ret, err);
 }
 
 static int
@@ -76,14 +102,12 @@ list(const struct conf_replica *conf, int lo, int hi, bool json, struct ls_err *
 {
 	LS_AUTO(catalog_done) struct catalog cat = {0};
 	struct store *store = NULL;
-	struct replica r;
 	size_t first, n;
 	int rc;
 
 	if ((rc = conf_open_store(conf, &store, err)) < 0)
 		return rc;
-	replica_init(&r, store);
-	rc = catalog_load(&r, NULL, &cat, err);
+	rc = load(store, &cat, err);
 	store_close(store);
 	if (rc < 0)
 		return rc;
@@ -96,18 +120,21 @@ list(const struct conf_replica *conf, int lo, int hi, bool json, struct ls_err *
 static int
 parse_level(const char *s, int *ret_lo, int *ret_hi, struct ls_err *err)
 {
-	bool number = *s && strspn(s, "0123456789") == strlen(s);
+	const char *digits = s + (*s == '-' || *s == '+');
+	size_t n = strspn(digits, "0123456789");
 
 	if (strcmp(s, "all") == 0) {
 		*ret_lo = 0;
 		*ret_hi = LTX_LEVEL_MAX;
 		return 0;
 	}
-	if (!number)
+	if (n == 0 || digits[n])
 		return ls_err_set(err, -EINVAL, "invalid level: must be 0-9 or \"all\"");
-	if (s[1])
+	while (digits[0] == '0' && digits[1])
+		digits++;
+	if (digits[1] || (*s == '-' && *digits != '0'))
 		return ls_err_set(err, -EINVAL, "level must be between 0 and 9");
-	*ret_lo = *ret_hi = s[0] - '0';
+	*ret_lo = *ret_hi = *digits - '0';
 	return 0;
 }
 
@@ -122,11 +149,11 @@ cmd_ltx(struct cmd_context *c, int argc, char **argv, struct ls_err *err)
 				   {"level", OPT_STRING, &level},
 				   {"json", OPT_BOOL, &json},
 				   {0}};
-	int first = opt_parse(opts, argc, argv, err), rc, lo = 0, hi = 0;
+	int first, rc = opt_parse(opts, argc, argv, &first, err), lo = 0, hi = 0;
 	struct source source;
 
-	if (first < 0)
-		return CMD_USAGE;
+	if (rc != 0)
+		return rc;
 	if (first == argc) {
 		c->hint = "litestream ltx file:///backup/app";
 		return ls_err_set(err, -EINVAL, "database path or replica URL required");
@@ -135,8 +162,10 @@ cmd_ltx(struct cmd_context *c, int argc, char **argv, struct ls_err *err)
 		return ls_err_set(err, -EINVAL, "too many arguments");
 	args.what = argv[first];
 	if ((rc = parse_level(level, &lo, &hi, err)) < 0 ||
-	    (rc = source_open(&args, &source, err)) < 0)
+	    (rc = source_open(&args, &source, err)) < 0) {
+		c->hint = args.hint;
 		return rc;
+	}
 	source_setup_log(source.db ? &source.conf : NULL, true, NULL);
 	rc = list(source.replica, lo, hi, json, err);
 	source_close(&source);

@@ -7,44 +7,22 @@
 #include "tools/opt.h"
 #include "tools/source.h"
 
-#include <signal.h>
-#include <string.h>
-
 const char cmd_replicate_usage[] =
-	"The replicate command monitors databases and replicates every commit.\n\n"
+	"The replicate command watches databases and copies every commit to their replicas,\n"
+	"until it gets SIGINT, SIGTERM or SIGHUP.\n\n"
 	"Usage:\n\n\tlitestream replicate [arguments]\n"
 	"\tlitestream replicate [arguments] DB_PATH REPLICA_URL\n\n"
-	"Arguments:\n\n"
-	"\t-config PATH\n\t    Specifies the configuration file. Defaults to "
-	"/etc/litestream.yml\n\n"
-	"\t-no-expand-env\n\t    Disables environment variable expansion in configuration file.\n\n"
-	"\t-once\n\t    Captures everything once; it is durable in the replica on return.\n\n"
-	"\t-log-level LEVEL\n\t    trace, debug, info, warn or error.\n\n"
+	"The first form takes databases and replicas from the configuration file.\n\n"
+	"Arguments:\n\n" CMD_CONFIG_USAGE "\t-once\n"
+	"\t    Captures what is committed, and ends when it is safe in the replica.\n\n"
+	"\t-log-level LEVEL\n"
+	"\t    trace, debug, info, warn or error. Defaults to $LOG_LEVEL, or to the\n"
+	"\t    configuration, or to info.\n\n"
 	"Examples:\n\n\t$ litestream replicate /var/lib/app.db file:///backup/app\n"
 	"\t$ litestream replicate -config /etc/litestream.yml\n";
 
+static const char example[] = "litestream replicate /var/lib/app.db file:///backup/app";
 static struct stop stop, abort_now;
-
-static void
-on_signal(int sig)
-{
-	(void)sig;
-	stop_fire(stop_fired(&stop) ? &abort_now : &stop);
-}
-
-static int
-catch_signals(struct ls_err *err)
-{
-	struct sigaction sa = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
-	int rc;
-
-	if ((rc = stop_init(&stop, err)) < 0 || (rc = stop_init(&abort_now, err)) < 0)
-		return rc;
-	sigaction(SIGINT, &sa, NULL);
-	sigaction(SIGTERM, &sa, NULL);
-	sigaction(SIGHUP, &sa, NULL);
-	return 0;
-}
 
 struct args {
 	const char *config, *log_level;
@@ -66,10 +44,9 @@ check_words(const struct args *a, int n, char **words, struct ls_err *err)
 					  "REPLICA_URL arguments",
 					  words[i]);
 	if (n > 2)
-		return ls_err_set(
-			err, -EINVAL,
-			"multiple replicas on a single database are not supported by this "
-			"build");
+		return ls_err_set(err, -EINVAL,
+				  "multiple replicas on a single database are not supported yet by "
+				  "this build");
 	return 0;
 }
 
@@ -82,11 +59,14 @@ run(const struct args *a, const struct conf *conf, struct ls_err *err)
 	source_setup_log(conf, false, a->log_level);
 	log_write(LOG_INFO, "litestream", LOG_STR("version", PACKAGE_VERSION));
 	rc = fleet_run(conf, &opts, err);
-	if (rc == 0 && a->once)
+	if (rc < 0)
+		return rc;
+	if (a->once) {
 		log_write(LOG_INFO, "one-shot replication complete");
-	else if (rc == 0)
-		log_write(LOG_INFO, "litestream shut down");
-	return rc;
+		log_write(LOG_INFO, "replication complete, litestream shutting down");
+	}
+	log_write(LOG_INFO, "litestream shut down");
+	return 0;
 }
 
 int
@@ -102,19 +82,23 @@ cmd_replicate(struct cmd_context *c, int argc, char **argv, struct ls_err *err)
 				   {"enforce-retention", OPT_LATER, NULL},
 				   {"restore-if-db-not-exists", OPT_LATER, NULL},
 				   {0}};
-	int first = opt_parse(opts, argc, argv, err), rc;
+	int first, rc = opt_parse(opts, argc, argv, &first, err);
 	struct conf conf;
 
-	(void)c;
-	if (first < 0)
-		return CMD_USAGE;
+	if (rc != 0)
+		return rc;
+	if (argc - first == 1)
+		c->hint = example;
 	if ((rc = check_words(&a, argc - first, argv + first, err)) < 0 ||
-	    (rc = catch_signals(err)) < 0)
+	    (rc = source_catch_signals(&stop, &abort_now, err)) < 0)
 		return rc;
 	if (argc - first == 2)
 		rc = conf_from_args(argv[first], argv[first + 1], &conf, err);
 	else
 		rc = conf_load(a.config, !a.no_expand_env, &conf, err);
+	if (rc == -ENOENT)
+		c->hint =
+			"litestream replicate /var/lib/app.db file:///backup/app, or -config PATH";
 	if (rc < 0)
 		return rc;
 	rc = run(&a, &conf, err);

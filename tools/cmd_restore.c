@@ -7,52 +7,51 @@
 #include "engine/base/timex.h"
 #include "engine/view/restore.h"
 #include "tools/cmd.h"
+#include "tools/cmd_restore.h"
 #include "tools/opt.h"
 #include "tools/print.h"
 #include "tools/progress.h"
 #include "tools/source.h"
 
-#include <signal.h>
+#include <string.h>
 
 const char cmd_restore_usage[] =
-	"The restore command recovers a database from a replica.\n\n"
+	"The restore command rebuilds a database from a replica.\n\n"
 	"Usage:\n\n\tlitestream restore [arguments] DB_PATH\n"
-	"\tlitestream restore [arguments] REPLICA_URL\n\n"
-	"Arguments:\n\n"
-	"\t-config PATH\n\t    Specifies the configuration file. Defaults to "
-	"/etc/litestream.yml\n\n"
-	"\t-no-expand-env\n\t    Disables environment variable expansion in configuration file.\n\n"
-	"\t-o PATH\n\t    Output path of the restored database. Defaults to the original DB path;\n"
-	"\t    required with a replica URL.\n\n"
-	"\t-txid TXID\n\t    Restores up to and including this transaction (hexadecimal).\n\n"
-	"\t-timestamp TIME\n\t    Restores the last state before this time: 2000-01-01T00:00:00Z, "
-	"a\n"
-	"\t    date, '2h ago', 'yesterday 14:00'. Defaults to the latest state.\n\n"
-	"\t-if-db-not-exists\n\t    Returns 0 if the output exists already.\n\n"
-	"\t-if-replica-exists\n\t    Returns 0 if there is no backup.\n\n"
-	"\t-force\n\t    Replaces an existing output and its -wal, -shm and -journal files.\n\n"
-	"\t-parallelism NUM\n\t    Number of threads. Defaults to the number of cores.\n\n"
-	"\t-json\n\t    Prints the result as JSON, logs to standard error.\n\n"
+	"\tlitestream restore [arguments] -o PATH REPLICA_URL\n\n"
+	"The first form looks the database up in the configuration file.\n\n"
+	"Arguments:\n\n" CMD_CONFIG_USAGE "\t-o PATH\n"
+	"\t    Where to write the database. Defaults to DB_PATH.\n\n"
+	"\t-txid TXID\n"
+	"\t    Restores up to and including this transaction (hexadecimal).\n\n"
+	"\t-timestamp TIME\n"
+	"\t    Restores the last state before this time: 2000-01-01T00:00:00Z, a date,\n"
+	"\t    '2h ago', 'yesterday 14:00'. Defaults to the latest state.\n\n"
+	"\t-if-db-not-exists\n"
+	"\t    Does nothing, successfully, if the output exists.\n\n"
+	"\t-if-replica-exists\n"
+	"\t    Does nothing, successfully, if there is no backup.\n\n"
+	"\t-force\n"
+	"\t    Replaces an existing output, and removes its -wal, -shm and -journal files.\n\n"
+	"\t-dry-run\n"
+	"\t    Prints which files would be fetched, and writes nothing.\n\n"
+	"\t-parallelism NUM\n"
+	"\t    Number of threads. Defaults to the number of processors, 8 at most.\n\n"
+	"\t-json\n"
+	"\t    Prints the result as JSON, and the log to standard error.\n\n"
 	"Examples:\n\n\t$ litestream restore -o /tmp/app.db file:///backup/app\n"
 	"\t$ litestream restore -o /tmp/app.db -timestamp '2h ago' file:///backup/app\n"
-	"\t$ litestream restore -config /etc/litestream.yml /var/lib/app.db\n";
+	"\t$ litestream restore -if-db-not-exists -if-replica-exists /var/lib/app.db\n";
 
 struct args {
 	struct source_args source;
 	const char *output, *timestamp;
 	uint64_t txid;
 	int64_t parallelism;
-	bool if_db_not_exists, if_replica_exists, force, json;
+	bool if_db_not_exists, if_replica_exists, force, dry_run, json;
 };
 
 static struct stop stop;
-
-static void
-on_signal(int sig)
-{
-	(void)sig;
-	stop_fire(&stop);
-}
 
 static void
 show(void *arg, const struct restore_progress *p)
@@ -69,15 +68,15 @@ print_result(const struct args *a, const struct source *s, const struct restore_
 	if (!a->json)
 		return 0;
 	ltx_txid_format(r->txid, txid);
-	return print_json(json_pack("{s:s, s:s, s:s, s:I, s:s}", "db_path", a->output, "replica",
-				    s->replica->type, "txid", txid, "duration_ms", (json_int_t)ms,
-				    "integrity_check", "none"),
+	return print_json(json_pack("{s:o, s:s, s:s, s:I, s:s}", "db_path", print_string(a->output),
+				    "replica", s->replica->type, "txid", txid, "duration_ms",
+				    (json_int_t)ms, "integrity_check", "none"),
 			  err);
 }
 
 static int
-restore(struct args *a, const struct source *s, const struct plan_target *target,
-	struct ls_err *err)
+restore(const struct args *a, const struct source *s, const struct plan_target *target,
+	struct store *store, struct ls_err *err)
 {
 	struct restore_opts opts = {.output = a->output,
 				    .target = *target,
@@ -87,24 +86,42 @@ restore(struct args *a, const struct source *s, const struct plan_target *target
 	struct store_call call = {.stop = &stop};
 	uint64_t start = clock_mono_ms();
 	struct restore_result result;
-	struct store *store = NULL;
 	struct progress progress;
 	int rc;
 
-	if ((rc = conf_open_store(s->replica, &store, err)) < 0)
-		return rc;
 	progress_init(&progress);
 	opts.progress_arg = &progress;
 	rc = restore_run(store, &call, &opts, &result, err);
 	progress_done(&progress);
+	return rc < 0 ? rc : print_result(a, s, &result, clock_mono_ms() - start, err);
+}
+
+/* The restore, or its plan. */
+static int
+restore_or_plan(const struct args *a, const struct source *s, const struct plan_target *target,
+		struct ls_err *err)
+{
+	struct cmd_restore_plan plan = {
+		.replica = s->replica, .output = a->output, .target = target, .json = a->json};
+	struct store_call call = {.stop = &stop};
+	struct store *store = NULL;
+	int rc;
+
+	if ((rc = conf_open_store(s->replica, &store, err)) < 0)
+		return rc;
+	rc = a->dry_run ? cmd_restore_plan_print(&plan, store, &call, err)
+			: restore(a, s, target, store, err);
 	store_close(store);
 	if (rc == -ENOENT && a->if_replica_exists) {
 		log_write(LOG_INFO, "no matching backups found");
 		return 0;
 	}
-	if (rc == -ECANCELED)
-		return ls_err_set(err, rc, "interrupted, nothing was restored");
-	return rc < 0 ? rc : print_result(a, s, &result, clock_mono_ms() - start, err);
+	if (rc == -ENOENT && strcmp(err->msg, "no matching backup files available") == 0)
+		return ls_err_set(err, rc,
+				  "no matching backup files available in '%s': is it where "
+				  "'litestream replicate' writes to?",
+				  s->replica->url);
+	return rc == -ECANCELED ? ls_err_set(err, rc, "interrupted, nothing was restored") : rc;
 }
 
 static int
@@ -126,6 +143,7 @@ choose_target(const struct args *a, struct plan_target *ret, struct ls_err *err)
 static int
 run(struct cmd_context *c, struct args *a, struct ls_err *err)
 {
+	bool output = a->output && *a->output;
 	struct plan_target target;
 	struct source source;
 	struct stat st;
@@ -133,19 +151,21 @@ run(struct cmd_context *c, struct args *a, struct ls_err *err)
 
 	if ((rc = choose_target(a, &target, err)) < 0)
 		return rc;
-	if (conf_is_url(a->source.what) && !a->output) {
+	if (conf_is_url(a->source.what) && !output) {
 		c->hint = "litestream restore -o /tmp/app.db file:///backup/app";
 		return ls_err_set(err, -EINVAL, "-o is required when restoring from a replica URL");
 	}
-	if ((rc = source_open(&a->source, &source, err)) < 0)
+	if ((rc = source_open(&a->source, &source, err)) < 0) {
+		c->hint = a->source.hint;
 		return rc;
+	}
 	source_setup_log(source.db ? &source.conf : NULL, a->json, NULL);
-	if (!a->output)
+	if (!output)
 		a->output = source.db->path;
 	if (a->if_db_not_exists && io_stat(a->output, &st, NULL) == 0)
 		log_write(LOG_INFO, "database already exists, skipping");
 	else
-		rc = restore(a, &source, &target, err);
+		rc = restore_or_plan(a, &source, &target, err);
 	source_close(&source);
 	return rc;
 }
@@ -162,9 +182,9 @@ cmd_restore(struct cmd_context *c, int argc, char **argv, struct ls_err *err)
 				   {"if-db-not-exists", OPT_BOOL, &a.if_db_not_exists},
 				   {"if-replica-exists", OPT_BOOL, &a.if_replica_exists},
 				   {"force", OPT_BOOL, &a.force},
+				   {"dry-run", OPT_BOOL, &a.dry_run},
 				   {"json", OPT_BOOL, &a.json},
 				   {"parallelism", OPT_INT, &a.parallelism},
-				   {"dry-run", OPT_LATER, NULL},
 				   {"f", OPT_LATER, NULL},
 				   {"follow-interval", OPT_LATER, NULL},
 				   {"integrity-check", OPT_LATER, NULL},
@@ -172,24 +192,21 @@ cmd_restore(struct cmd_context *c, int argc, char **argv, struct ls_err *err)
 				   {"generation", OPT_LATER, NULL},
 				   {"index", OPT_LATER, NULL},
 				   {0}};
-	struct sigaction sa = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
-	int first = opt_parse(opts, argc, argv, err), rc;
+	int first, rc = opt_parse(opts, argc, argv, &first, err);
 
-	if (first < 0)
-		return CMD_USAGE;
+	if (rc != 0)
+		return rc;
 	if (first == argc) {
 		c->hint = "litestream restore -o /tmp/app.db file:///backup/app";
 		return ls_err_set(err, -EINVAL, "database path or replica URL required");
 	}
 	if (argc - first > 1)
-		return ls_err_set(err, -EINVAL, "too many arguments");
+		return ls_err_set(err, -EINVAL,
+				  "too many arguments (flags come before the database or URL)");
 	if (a.parallelism < 0 || a.parallelism > 1024)
 		a.parallelism = 0;
 	a.source.what = argv[first];
-	if ((rc = stop_init(&stop, err)) < 0)
+	if ((rc = source_catch_signals(&stop, NULL, err)) < 0)
 		return rc;
-	sigaction(SIGINT, &sa, NULL);
-	sigaction(SIGTERM, &sa, NULL);
-	sigaction(SIGHUP, &sa, NULL);
 	return run(c, &a, err);
 }

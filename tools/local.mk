@@ -4,7 +4,8 @@ tools_libtools_a_SOURCES = \
 	tools/cmd_databases.c \
 	tools/cmd_ltx.c \
 	tools/cmd_replicate.c \
-	tools/cmd_restore.c \
+	tools/cmd_restore.c tools/cmd_restore.h \
+	tools/cmd_restore_plan.c \
 	tools/cmd_version.c \
 	tools/opt.c tools/opt.h \
 	tools/print.c tools/print.h \

@@ -3,10 +3,13 @@
 #include "config.h"
 
 #include "tools/cmd.h"
+#include "tools/opt.h"
 
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+
+#define COUNT(a) (sizeof(a) / sizeof(a)[0])
 
 static const struct cmd commands[] = {
 	{"databases", cmd_databases, "list databases specified in config file",
@@ -18,31 +21,53 @@ static const struct cmd commands[] = {
 	{"wal", cmd_wal, NULL, cmd_ltx_usage},
 };
 
-static bool
-is_help(const char *word)
-{
-	return strcmp(word, "-h") == 0 || strcmp(word, "-help") == 0 || strcmp(word, "--help") == 0;
-}
+/* Commands of the released program that are not here. */
+static const struct {
+	const char *name, *note;
+} others[] = {
+	{"info", NULL},
+	{"list", NULL},
+	{"register", NULL},
+	{"reset", NULL},
+	{"start", NULL},
+	{"status", NULL},
+	{"stop", NULL},
+	{"sync", NULL},
+	{"unregister", NULL},
+	{"generations", "a replica has no generations since 0.5, 'litestream ltx' lists its files"},
+	{"snapshots", "'litestream ltx -level 9' lists the snapshots of a replica"},
+};
 
 static void
 print_usage(void)
 {
-	printf("litestream streams every commit of a SQLite database to a replica.\n\n"
-	       "Usage:\n\n\tlitestream <command> [arguments]\n\nThe commands are:\n\n");
-	for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
+	fputs("litestream replicates SQLite databases: every commit goes to a replica, from which\n"
+	      "any of their states can be restored, or browsed with mount.litestream(8).\n\n"
+	      "Usage:\n\n\tlitestream <command> [arguments]\n\nThe commands are:\n\n",
+	      stdout);
+	for (size_t i = 0; i < COUNT(commands); i++)
 		if (commands[i].summary)
 			printf("\t%-12s %s\n", commands[i].name, commands[i].summary);
-	printf("\nA replica is browsed with mount.litestream(8).\n");
+	fputs("\n\"litestream <command> -h\" tells more about a command.\n", stdout);
 }
 
 static int
-print_error(const struct cmd_context *c, const struct ls_err *err)
+print_error(const char *msg, const char *hint)
 {
 	fflush(stdout);
-	fprintf(stderr, "Error: %s\n", err->msg);
-	if (c->hint)
-		fprintf(stderr, "Try: %s\n", c->hint);
+	fprintf(stderr, "Error: %s\n", msg);
+	if (hint)
+		fprintf(stderr, "Try: %s\n", hint);
 	return 1;
+}
+
+static bool
+any_help(int argc, char **argv)
+{
+	for (int i = 0; i < argc; i++)
+		if (opt_is_help(argv[i]))
+			return true;
+	return false;
 }
 
 static int
@@ -50,47 +75,64 @@ run(const struct cmd *cmd, int argc, char **argv)
 {
 	struct cmd_context c = {0};
 	struct ls_err err = {0};
-	bool help = false;
-	int rc;
+	int rc = cmd->run(&c, argc, argv, &err);
 
-	for (int i = 0; i < argc; i++)
-		help |= is_help(argv[i]);
-	if (argc &&
-	    (is_help(argv[0]) || strcmp(argv[0], "--h") == 0 || strncmp(argv[0], "-h=", 3) == 0)) {
-		fputs(cmd->usage, stdout);
-		return help ? 0 : 1;
-	}
-	rc = cmd->run(&c, argc, argv, &err);
-	if (rc == CMD_USAGE) {
+	if (rc == OPT_USAGE) {
 		fprintf(stderr, "%s\n", err.msg);
 		fputs(cmd->usage, stdout);
-		rc = err.code;
+		return print_error(err.msg, NULL);
 	}
+	if (rc == OPT_HELP)
+		fputs(cmd->usage, stdout);
 	if (rc < 0)
-		return print_error(&c, &err);
-	if (fflush(stdout) != 0) {
+		return print_error(err.msg, c.hint);
+	if (fflush(stdout) != 0 || ferror(stdout)) {
 		ls_err_sys(&err, errno, "write to standard output");
-		return print_error(&c, &err);
+		return print_error(err.msg, NULL);
 	}
-	return 0;
+	return rc == OPT_HELP && !any_help(argc, argv) ? 1 : 0;
+}
+
+static const struct cmd *
+find_command(const char *word)
+{
+	for (size_t i = 0; i < COUNT(commands); i++)
+		if (strcmp(word, commands[i].name) == 0)
+			return &commands[i];
+	return NULL;
+}
+
+static int
+unknown_command(const char *word)
+{
+	const char *note = NULL;
+	struct ls_err err;
+
+	for (size_t i = 0; i < COUNT(others); i++)
+		if (strcmp(word, others[i].name) == 0)
+			note = others[i].note ? others[i].note : "not supported yet by this build";
+	if (note)
+		ls_err_set(&err, -EINVAL, "litestream %s: unknown command (%s)", word, note);
+	else
+		ls_err_set(&err, -EINVAL, "litestream %.80s: unknown command", word);
+	return print_error(err.msg, "litestream help");
 }
 
 int
 main(int argc, char **argv)
 {
-	const char *word = argc > 1 ? argv[1] : NULL;
-	bool help = false;
+	const char *word = argc > 1 ? argv[1] : "";
+	const struct cmd *cmd;
 
 	signal(SIGPIPE, SIG_IGN);
-	for (int i = 1; i < argc; i++)
-		help |= is_help(argv[i]);
-	if (!word || strcmp(word, "help") == 0 || word[0] == '-') {
-		print_usage();
-		return word && (help || strcmp(word, "help") == 0) ? 0 : 1;
+	if (strcmp(word, "help") == 0 && argc > 2 && (cmd = find_command(argv[2]))) {
+		fputs(cmd->usage, stdout);
+		return 0;
 	}
-	for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
-		if (strcmp(word, commands[i].name) == 0)
-			return run(&commands[i], argc - 2, argv + 2);
-	fprintf(stderr, "Error: litestream %.80s: unknown command\n", word);
-	return 1;
+	if (!*word || strcmp(word, "help") == 0 || *word == '-') {
+		print_usage();
+		return strcmp(word, "help") == 0 || any_help(argc - 1, argv + 1) ? 0 : 1;
+	}
+	cmd = find_command(word);
+	return cmd ? run(cmd, argc - 2, argv + 2) : unknown_command(word);
 }

@@ -4,14 +4,26 @@
 #include "tools/opt.h"
 
 #include <ctype.h>
-#include <stdio.h>
 #include <string.h>
 
-static int
-bad_value(const char *name, const char *value, const char *why, struct ls_err *err)
+bool
+opt_is_help(const char *word)
 {
-	return ls_err_set(err, -EINVAL, "invalid value \"%.80s\" for flag -%s: %s", value, name,
-			  why);
+	return strcmp(word, "-h") == 0 || strcmp(word, "-help") == 0 || strcmp(word, "--help") == 0;
+}
+
+/* Any code of ls_err_set() -> OPT_USAGE. */
+static int
+usage(int rc)
+{
+	return rc < 0 ? OPT_USAGE : rc;
+}
+
+static int
+bad_value(const struct opt *o, const char *value, const char *why, struct ls_err *err)
+{
+	return usage(ls_err_set(err, -EINVAL, "invalid value \"%.80s\" for flag -%s: %s", value,
+				o->name, why));
 }
 
 static int
@@ -26,58 +38,76 @@ set_bool(const struct opt *o, const char *value, struct ls_err *err)
 		if (strcmp(value, no[i]) == 0)
 			return *(bool *)o->value = false, 0;
 	}
-	return ls_err_set(err, -EINVAL, "invalid boolean value \"%.80s\" for -%s: parse error",
-			  value, o->name);
+	return usage(ls_err_set(err, -EINVAL,
+				"invalid boolean value \"%.80s\" for -%s: parse error", value,
+				o->name));
 }
 
-/* Go literals: 8, 0x10, 0o17, 017, 0b1, 1_0. */
+static int
+digit(char c)
+{
+	if (isdigit((unsigned char)c))
+		return c - '0';
+	c = (char)tolower((unsigned char)c);
+	return c >= 'a' && c <= 'z' ? c - 'a' + 10 : 99;
+}
+
+/* "0x", "0o", "0b" or "0" in front; 10 without. */
+static int
+parse_base(const char **p)
+{
+	static const char letters[] = "xob";
+	static const int bases[] = {16, 8, 2};
+	const char *at;
+
+	if (**p != '0' || !(*p)[1])
+		return 10;
+	at = strchr(letters, tolower((unsigned char)(*p)[1]));
+	*p += at ? 2 : 1;
+	return at ? bases[at - letters] : 8;
+}
+
+/* Go literals: 8, 0x10, 0o17, 017, 0b1; single '_' between digits or after the prefix. */
 static int
 set_int(const struct opt *o, const char *value, struct ls_err *err)
 {
-	char text[64], *end;
-	const char *p = value;
-	size_t n = 0;
-	int base = 10, sign = 1;
+	bool negative = *value == '-', range = false;
+	const char *p = value + (*value == '-' || *value == '+'), *start = p;
+	int base = parse_base(&p);
+	char before = p > start ? '0' : '_';
+	int64_t v = 0;
 
-	if (*p == '-' || *p == '+')
-		sign = *p++ == '-' ? -1 : 1;
-	if (p[0] == '0' && (p[1] == 'x' || p[1] == 'X'))
-		base = 16, p += 2;
-	else if (p[0] == '0' && (p[1] == 'o' || p[1] == 'O'))
-		base = 8, p += 2;
-	else if (p[0] == '0' && (p[1] == 'b' || p[1] == 'B'))
-		base = 2, p += 2;
-	else if (p[0] == '0' && p[1])
-		base = 8, p++;
-	for (; *p && n < sizeof text - 1; p++)
-		if (*p != '_')
-			text[n++] = *p;
-	text[n] = '\0';
-	errno = 0;
-	*(int64_t *)o->value = strtoll(text, &end, base) * sign;
-	if (n == 0 || *p || *end || !isxdigit((unsigned char)text[0]))
-		return bad_value(o->name, value, "parse error", err);
-	if (errno == ERANGE)
-		return bad_value(o->name, value, "value out of range", err);
+	if (!*p)
+		return bad_value(o, value, "parse error", err);
+	for (; *p; before = *p++) {
+		int d = digit(*p);
+
+		if (*p == '_' && before != '_' && p[1])
+			continue;
+		if (d >= base)
+			return bad_value(o, value, "parse error", err);
+		range |= __builtin_mul_overflow(v, base, &v) || __builtin_sub_overflow(v, d, &v);
+	}
+	if (range || (!negative && v == INT64_MIN))
+		return bad_value(o, value, "value out of range", err);
+	*(int64_t *)o->value = negative ? v : -v;
 	return 0;
 }
 
-/* Up to 16 hex digits; shorter than 16 is padded with zeros. */
+/* Shorter than 16 digits: padded with zeros, which the released program refuses. */
 static int
 set_txid(const struct opt *o, const char *value, struct ls_err *err)
 {
-	uint64_t v = 0;
 	size_t n = strlen(value);
+	uint64_t v = 0;
 
 	for (size_t i = 0; i < n && n <= 16; i++) {
-		int c = tolower((unsigned char)value[i]);
-
-		if (!isxdigit(c))
-			return bad_value(o->name, value, "invalid txid format", err);
-		v = v << 4 | (uint64_t)(isdigit(c) ? c - '0' : c - 'a' + 10);
+		if (digit(value[i]) > 15)
+			return bad_value(o, value, "invalid txid format", err);
+		v = v << 4 | (uint64_t)digit(value[i]);
 	}
 	if (n == 0 || n > 16 || v == 0)
-		return bad_value(o->name, value, "invalid txid format", err);
+		return bad_value(o, value, "invalid txid format", err);
 	*(uint64_t *)o->value = v;
 	return 0;
 }
@@ -86,19 +116,16 @@ static int
 set(const struct opt *o, const char *value, struct ls_err *err)
 {
 	switch (o->kind) {
-	case OPT_STRING:
-		*(const char **)o->value = value;
-		return 0;
 	case OPT_BOOL:
 		return set_bool(o, value, err);
 	case OPT_INT:
 		return set_int(o, value, err);
 	case OPT_TXID:
 		return set_txid(o, value, err);
-	case OPT_LATER:
-		break;
+	default:
+		*(const char **)o->value = value;
+		return 0;
 	}
-	return ls_err_set(err, -EINVAL, "flag -%s is not supported by this build", o->name);
 }
 
 static const struct opt *
@@ -110,41 +137,51 @@ find(const struct opt *opts, const char *name, size_t n)
 	return NULL;
 }
 
+/* One flag at argv[*i]; moves on behind it and its value. */
+static int
+parse_flag(const struct opt *opts, int argc, char **argv, int *i, struct ls_err *err)
+{
+	const char *word = argv[(*i)++], *name = word + (word[1] == '-' ? 2 : 1), *eq;
+	const struct opt *o;
+	size_t n;
+
+	if (*name == '-' || *name == '=')
+		return usage(ls_err_set(err, -EINVAL, "bad flag syntax: %.80s", word));
+	eq = strchr(name, '=');
+	n = eq ? (size_t)(eq - name) : strlen(name);
+	o = find(opts, name, n);
+	if (!o && ((n == 1 && *name == 'h') || (n == 4 && strncmp(name, "help", 4) == 0)))
+		return OPT_HELP;
+	if (!o)
+		return usage(ls_err_set(err, -EINVAL, "flag provided but not defined: -%.*s",
+					n < 80 ? (int)n : 80, name));
+	if (o->kind == OPT_LATER)
+		return ls_err_set(err, -EINVAL, "flag -%s is not supported yet by this build",
+				  o->name);
+	if (eq)
+		return set(o, eq + 1, err);
+	if (o->kind == OPT_BOOL)
+		return set(o, "true", err);
+	if (*i == argc)
+		return usage(ls_err_set(err, -EINVAL, "flag needs an argument: -%s", o->name));
+	return set(o, argv[(*i)++], err);
+}
+
 int
-opt_parse(const struct opt *opts, int argc, char **argv, struct ls_err *err)
+opt_parse(const struct opt *opts, int argc, char **argv, int *ret_first, struct ls_err *err)
 {
 	int i = 0;
 
-	while (i < argc) {
-		const char *word = argv[i], *name = word, *eq;
-		const struct opt *o;
+	while (i < argc && argv[i][0] == '-' && argv[i][1]) {
 		int rc;
 
-		if (word[0] != '-' || !word[1])
-			return i;
-		name += word[1] == '-' ? 2 : 1;
-		i++;
-		if (!*name)
-			return i;
-		if (*name == '-' || *name == '=')
-			return ls_err_set(err, -EINVAL, "bad flag syntax: %.80s", word);
-		eq = strchr(name, '=');
-		o = find(opts, name, eq ? (size_t)(eq - name) : strlen(name));
-		if (!o)
-			return ls_err_set(err, -EINVAL, "flag provided but not defined: -%.*s",
-					  eq ? (int)(eq - name) : 80, name);
-		if (eq)
-			rc = set(o, eq + 1, err);
-		else if (o->kind == OPT_BOOL)
-			rc = set(o, "true", err);
-		else if (o->kind == OPT_LATER)
-			rc = set(o, "", err);
-		else if (i < argc)
-			rc = set(o, argv[i++], err);
-		else
-			return ls_err_set(err, -EINVAL, "flag needs an argument: -%s", o->name);
-		if (rc < 0)
+		if (strcmp(argv[i], "--") == 0) {
+			i++;
+			break;
+		}
+		if ((rc = parse_flag(opts, argc, argv, &i, err)) != 0)
 			return rc;
 	}
-	return i;
+	*ret_first = i;
+	return 0;
 }

@@ -2,7 +2,7 @@
 /*
  * opt: command line flags with the grammar and messages of Go's flag package
  * (spec/contract.md 1.0): one or two dashes, "-x v" or "-x=v", booleans never take the next word,
- * flags end at the first other word or after "--".
+ * flags end at the first other word or after "--", of a repeated flag the last one counts.
  */
 #ifndef TOOLS_OPT_H
 #define TOOLS_OPT_H
@@ -10,20 +10,30 @@
 #include "engine/base/err.h"
 
 enum opt_kind {
-	OPT_STRING, /* const char * */
+	OPT_STRING, /* const char *, points into argv */
 	OPT_BOOL,   /* bool */
 	OPT_INT,    /* int64_t */
-	OPT_TXID,   /* uint64_t */
+	OPT_TXID,   /* uint64_t, 1 to 16 hex digits */
 	OPT_LATER,  /* of the released program, not supported yet: an error */
 };
 
 struct opt {
 	const char *name; /* NULL ends the table */
 	enum opt_kind kind;
-	void *value;
+	void *value; /* set only by a good value */
 };
 
-/* Returns the index of the first positional argument in argv, 0..argc, or -EINVAL with the text. */
-LS_MUST_USE int opt_parse(const struct opt *opts, int argc, char **argv, struct ls_err *err);
+enum {
+	OPT_USAGE = 1, /* bad flag or value, err says which: the usage helps */
+	OPT_HELP = 2,  /* -h or -help */
+};
+
+/* Returns 0 and the index of the first positional argument, 0..argc; OPT_USAGE; OPT_HELP; or
+ * -EINVAL: a flag that is not supported yet. */
+LS_MUST_USE int
+opt_parse(const struct opt *opts, int argc, char **argv, int *ret_first, struct ls_err *err);
+
+/* Whether a word is exactly -h, -help or --help. */
+bool opt_is_help(const char *word);
 
 #endif

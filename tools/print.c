@@ -3,8 +3,12 @@
 
 #include "tools/print.h"
 
+#include "engine/base/buf.h"
+
 #include <stdio.h>
 #include <string.h>
+
+enum { STRING_MAX = 1 << 20 };
 
 static size_t
 width(const char *s)
@@ -40,17 +44,50 @@ print_table(size_t ncols, size_t nrows, const char *const *cells, struct ls_err 
 int
 print_json(json_t *value, struct ls_err *err)
 {
-	char *text = json_dumps(value, JSON_INDENT(2) | JSON_ENCODE_ANY);
+	char *text = value ? json_dumps(value, JSON_INDENT(2) | JSON_ENCODE_ANY) : NULL;
 
 	json_decref(value);
 	if (!text)
 		return ls_err_set(err, -ENOMEM, "JSON: out of memory");
 	for (const char *p = text; *p; p++)
 		if (*p == '<' || *p == '>' || *p == '&')
-			printf("\\u%04x", *p);
+			printf("\\u%04x", (unsigned)*p);
 		else
 			putchar(*p);
 	putchar('\n');
 	free(text);
+	return 0;
+}
+
+json_t *
+print_string(const char *s)
+{
+	LS_AUTO(ls_buf_done) struct ls_buf b = {.max = STRING_MAX};
+	json_t *whole = json_string(s);
+	int rc = 0;
+
+	if (whole)
+		return whole;
+	/* One sequence of up to four bytes after the other; jansson knows which ones are UTF-8. */
+	while (rc == 0 && *s) {
+		json_t *one = NULL;
+		size_t n = 0;
+
+		for (size_t k = 1; !one && k <= 4 && k <= strlen(s); k++)
+			one = json_stringn(s, n = k);
+		if (!one)
+			n = 1;
+		rc = ls_buf_append(&b, one ? s : "\xef\xbf\xbd", one ? n : 3);
+		json_decref(one);
+		s += n;
+	}
+	return rc == 0 ? json_stringn((const char *)b.p, b.len) : NULL;
+}
+
+int
+print_append(json_t *list, json_t *item, struct ls_err *err)
+{
+	if (!list || !item || json_array_append_new(list, item) < 0)
+		return ls_err_set(err, -ENOMEM, "JSON: out of memory");
 	return 0;
 }

@@ -4,8 +4,14 @@
 #include "tools/source.h"
 
 #include "engine/base/log.h"
+#include "engine/base/stop.h"
+#include "engine/conf/conf_check.h"
 
+#include <signal.h>
 #include <stdio.h>
+#include <strings.h>
+
+static struct stop *on_first, *on_second;
 
 void
 source_setup_log(const struct conf *conf, bool to_stderr, const char *level)
@@ -17,17 +23,55 @@ source_setup_log(const struct conf *conf, bool to_stderr, const char *level)
 		.fd = to_stderr || (conf && conf->log_stderr) ? 2 : 1,
 	};
 
-	if (level && *level)
+	if (!level || !*level)
+		level = env && *env ? env : NULL;
+	if (level)
 		c.level = log_level_parse(level);
-	else if (env && *env)
-		c.level = log_level_parse(env);
 	log_setup(&c);
+	if (level && c.level == LOG_INFO && strcasecmp(level, "info") != 0)
+		log_write(LOG_WARN, "unknown log level, using info", LOG_STR("got", level));
 	for (size_t i = 0; conf && i < conf->nwarnings; i++)
 		log_write(LOG_WARN, "configuration", LOG_STR("warning", conf->warnings[i]));
 }
 
+static void
+on_signal(int sig)
+{
+	(void)sig;
+	if (!stop_fired(on_first))
+		stop_fire(on_first);
+	else if (on_second)
+		stop_fire(on_second);
+}
+
 int
-source_open(const struct source_args *args, struct source *ret, struct ls_err *err)
+source_catch_signals(struct stop *first, struct stop *second, struct ls_err *err)
+{
+	struct sigaction sa = {.sa_handler = on_signal, .sa_flags = SA_RESTART}, old;
+	int rc;
+
+	if ((rc = stop_init(first, err)) < 0 || (second && (rc = stop_init(second, err)) < 0))
+		return rc;
+	on_first = first;
+	on_second = second;
+	sigaction(SIGINT, &sa, NULL);
+	sigaction(SIGTERM, &sa, NULL);
+	if (sigaction(SIGHUP, NULL, &old) < 0 || old.sa_handler != SIG_IGN)
+		sigaction(SIGHUP, &sa, NULL);
+	return 0;
+}
+
+static int
+not_in_config(const char *what, struct ls_err *err)
+{
+	ls_autofree char *full = NULL;
+	int rc = conf_check_path(what, &full, err);
+
+	return rc < 0 ? rc : ls_err_set(err, -ENOENT, "database not found in config: %s", full);
+}
+
+int
+source_open(struct source_args *args, struct source *ret, struct ls_err *err)
 {
 	bool config = args->config && *args->config;
 	int rc;
@@ -42,12 +86,16 @@ source_open(const struct source_args *args, struct source *ret, struct ls_err *e
 		ret->replica = &ret->from_url;
 		return 0;
 	}
-	if ((rc = conf_load(args->config, !args->no_expand_env, &ret->conf, err)) < 0)
+	if ((rc = conf_load(args->config, !args->no_expand_env, &ret->conf, err)) < 0) {
+		if (rc == -ENOENT)
+			args->hint = "-config PATH, or a replica URL such as file:///backup/app";
 		return rc;
+	}
 	ret->db = conf_find(&ret->conf, args->what);
 	if (!ret->db) {
 		source_close(ret);
-		return ls_err_set(err, -ENOENT, "database not found in config: %s", args->what);
+		args->hint = "litestream databases";
+		return not_in_config(args->what, err);
 	}
 	ret->replica = &ret->db->replicas[0];
 	return 0;

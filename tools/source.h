@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* source: what a positional argument of restore and ltx names: a replica URL, or a database of the
- * configuration. */
+ * configuration. Threads: single. */
 #ifndef TOOLS_SOURCE_H
 #define TOOLS_SOURCE_H
 
@@ -10,6 +10,7 @@ struct source_args {
 	const char *config; /* -config */
 	bool no_expand_env;
 	const char *what; /* the argument */
+	const char *hint; /* set by source_open() on failure: what to try, or NULL */
 };
 
 struct source {
@@ -19,10 +20,15 @@ struct source {
 	const struct conf_db *db; /* NULL for a URL */
 };
 
-LS_MUST_USE int source_open(const struct source_args *args, struct source *ret, struct ls_err *err);
+LS_MUST_USE int source_open(struct source_args *args, struct source *ret, struct ls_err *err);
 void source_close(struct source *s);
 
-/* Sets up logging by the configuration; to_stderr wins. */
+/* Sets up logging: level (-log-level), else $LOG_LEVEL, else the configuration, which may be NULL;
+ * to_stderr wins. Logs the warnings of the configuration. */
 void source_setup_log(const struct conf *conf, bool to_stderr, const char *level);
+
+/* The token that SIGINT and SIGTERM fire, and SIGHUP unless it was ignored at start (nohup); a
+ * second signal fires the other one, if it is not NULL. Both are initialised here. */
+LS_MUST_USE int source_catch_signals(struct stop *first, struct stop *second, struct ls_err *err);
 
 #endif

@@ -1,1 +1,5 @@
-# Unit tests of engine/tools or tools.
+UNIT_TESTS += tests/unit/test_opt tests/unit/test_print
+tests_unit_test_opt_SOURCES = tests/unit/test_opt.c
+tests_unit_test_opt_LDADD = tools/libtools.a $(LDADD)
+tests_unit_test_print_SOURCES = tests/unit/test_print.c
+tests_unit_test_print_LDADD = tools/libtools.a $(LDADD)

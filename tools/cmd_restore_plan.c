@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+
+#include "engine/base/timex.h"
+#include "engine/format/ltx.h"
+#include "tools/cmd_restore.h"
+#include "tools/print.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+enum { COLUMNS = 6, CELL = 48 };
+
+/* The texts of one file. */
+struct row {
+	char level[CELL], name[CELL], min[CELL], max[CELL], size[CELL], time[CELL];
+};
+
+static void
+format_row(const struct catalog_file *f, struct row *r)
+{
+	snprintf(r->level, CELL, "%d", f->level);
+	ltx_txid_format(f->min, r->min);
+	ltx_txid_format(f->max, r->max);
+	snprintf(r->name, CELL, "%.16s-%.16s.ltx", r->min, r->max);
+	snprintf(r->size, CELL, "%" PRIu64, f->size);
+	timex_format(f->time_ms, r->time);
+}
+
+static int
+print_files(const struct plan *plan, struct ls_err *err)
+{
+	static const char *const head[COLUMNS] = {"level",    "file", "min_txid",
+						  "max_txid", "size", "timestamp"};
+	ls_autofree const char **cells = ls_alloc_array((plan->n + 1) * COLUMNS, sizeof *cells);
+	ls_autofree struct row *rows = ls_alloc_array(plan->n, sizeof *rows);
+
+	if (!cells || !rows)
+		return ls_err_set(err, -ENOMEM, "out of memory");
+	for (size_t k = 0; k < COLUMNS; k++)
+		cells[k] = head[k];
+	for (size_t i = 0; i < plan->n; i++) {
+		const char **c = cells + (i + 1) * COLUMNS;
+		struct row *r = &rows[i];
+
+		format_row(plan->files[i], r);
+		c[0] = r->level;
+		c[1] = r->name;
+		c[2] = r->min;
+		c[3] = r->max;
+		c[4] = r->size;
+		c[5] = r->time;
+	}
+	return print_table(COLUMNS, plan->n, cells, err);
+}
+
+static int
+print_text(const struct cmd_restore_plan *p, const struct plan *plan, struct ls_err *err)
+{
+	char min[LTX_TXID_LEN + 1], max[LTX_TXID_LEN + 1];
+
+	ltx_txid_format(plan->files[0]->min, min);
+	ltx_txid_format(plan->txid, max);
+	printf("Restore plan:\n  source: %s\n  target: %s\n  replica: %s\n  txid range: %s - %s\n\n"
+	       "Files to fetch:\n",
+	       p->replica->url, p->output, p->replica->type, min, max);
+	return print_files(plan, err);
+}
+
+static int
+print_as_json(const struct cmd_restore_plan *p, const struct plan *plan, struct ls_err *err)
+{
+	char min[LTX_TXID_LEN + 1], max[LTX_TXID_LEN + 1];
+	json_t *files = json_array();
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < plan->n; i++) {
+		struct row r;
+
+		format_row(plan->files[i], &r);
+		rc = print_append(files,
+				  json_pack("{s:i, s:s, s:s, s:s, s:I, s:s}", "level",
+					    (int)plan->files[i]->level, "name", r.name, "min_txid",
+					    r.min, "max_txid", r.max, "size",
+					    (json_int_t)plan->files[i]->size, "timestamp", r.time),
+				  err);
+	}
+	if (rc < 0) {
+		json_decref(files);
+		return rc;
+	}
+	ltx_txid_format(plan->files[0]->min, min);
+	ltx_txid_format(plan->txid, max);
+	return print_json(json_pack("{s:o, s:o, s:s, s:s, s:s, s:o}", "source",
+				    print_string(p->replica->url), "target_path",
+				    print_string(p->output), "replica", p->replica->type,
+				    "min_txid", min, "max_txid", max, "files", files),
+			  err);
+}
+
+int
+cmd_restore_plan_print(const struct cmd_restore_plan *p, struct store *store,
+		       const struct store_call *call, struct ls_err *err)
+{
+	LS_AUTO(catalog_done) struct catalog cat = {0};
+	LS_AUTO(plan_done) struct plan plan = {0};
+	char identity[STORE_ETAG_MAX];
+	bool parent_ok = false;
+	struct replica r;
+	int rc = store_root(store, call, false, identity, &parent_ok, err);
+
+	if (rc == -ENOENT && parent_ok)
+		return ls_err_wrap(err, rc, "no matching backup files available");
+	if (rc < 0)
+		return rc == -ENOENT ? -EIO : rc;
+	replica_init(&r, store);
+	if ((rc = catalog_load(&r, call, &cat, err)) < 0)
+		return rc;
+	if (cat.n == 0)
+		return ls_err_set(err, -ENOENT, "no matching backup files available");
+	if (p->target->by_time && (rc = catalog_fill_times(&cat, &r, call, err)) < 0)
+		return rc;
+	if ((rc = plan_build(&cat, p->target, &plan, err)) < 0)
+		return rc;
+	return p->json ? print_as_json(p, &plan, err) : print_text(p, &plan, err);
+}
