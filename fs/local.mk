@@ -21,3 +21,12 @@ install-exec-hook:
 
 uninstall-hook:
 	rm -f $(DESTDIR)$(sbindir)/mount.fuse.litestream
+
+EXTRA_DIST += fs/mount.litestream.8.scd
+if HAVE_MAN
+dist_man_MANS += fs/mount.litestream.8
+MAINTAINERCLEANFILES += fs/mount.litestream.8
+
+fs/mount.litestream.8: $(srcdir)/fs/mount.litestream.8.scd
+	$(AM_V_GEN)$(MKDIR_P) fs && scdoc <$(srcdir)/fs/mount.litestream.8.scd >$@.tmp && mv $@.tmp $@
+endif
