@@ -119,7 +119,39 @@ test_page_checksums(void)
 	is_u64(ltx_page_checksum(1, page, 512), 0xefb1f44fecd99000, "page 1, zeros, 512");
 	is_u64(ltx_page_checksum(1, page, 4096), 0xd9328f592d9e733d, "page 1, zeros, 4096");
 	is_u64(ltx_page_checksum(1, page, 65536), 0xd5c47f5c6d11f7f2, "page 1, zeros, 65536");
+	is_u64(ltx_page_checksum(1, page, 1024), 0xace3e492397a28bf, "page 1, zeros, 1024");
 	is_u64(ltx_page_checksum(2, page, 4096), 0xf7901e47304ca33f, "page 2, zeros, 4096");
+}
+
+/* Checksums of whole databases; every page is filled with one byte. */
+static void
+test_database_checksums(void)
+{
+	static const struct {
+		uint32_t page_size;
+		const char *bytes;
+		uint64_t want;
+	} rows[] = {
+		{512, "\1\2\3", 0xefffffffecd99000},
+		{1024, "23", 0xe1899b6d587aaaaa},
+		{512, "23", 0x8b87423eeeeeeeee},
+		{512, "1", 0xeb1a999231044ddd},
+		{1024, "\x81\x82\x83", 0x8a249272ad9f7dea},
+		{1024, "\x91\x82\x93", 0x8a249272ad9f7dea},
+		{1024, "\x81", 0xeb953fc47685d740},
+	};
+	uint8_t page[1024];
+
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		uint64_t sum = 0;
+		uint32_t pgno = 0;
+
+		for (const char *c = rows[i].bytes; *c; c++) {
+			memset(page, *c, rows[i].page_size);
+			sum ^= ltx_page_checksum(++pgno, page, rows[i].page_size);
+		}
+		is_u64(sum | LTX_CHECKSUM_FLAG, rows[i].want, "database");
+	}
 }
 
 static void
@@ -281,6 +313,7 @@ main(void)
 {
 	RUN(test_vectors);
 	RUN(test_page_checksums);
+	RUN(test_database_checksums);
 	RUN(test_round_trip);
 	RUN(test_flips);
 	RUN(test_index_sync);

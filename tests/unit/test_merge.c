@@ -1,105 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "config.h"
 
-#include "engine/format/ltx_merge.h"
-#include "tests/unit/test_ltx_mem.h"
-
-#include "engine/format/dbhdr.h"
-
-enum { FILES_MAX = 12, PAGES_MAX = 24 };
-
-/* A page set: content[pgno] is the byte that fills the page; -1: not there. */
-struct set {
-	struct ltx_header hdr;
-	struct ltx_trailer trailer;
-	int content[PAGES_MAX + 1];
-};
-
-static void
-set_init(struct set *s, uint64_t min, uint64_t max, uint32_t commit)
-{
-	*s = (struct set){.hdr = {.flags = LTX_NO_CHECKSUM,
-				  .page_size = 512,
-				  .commit = commit,
-				  .min_txid = min,
-				  .max_txid = max,
-				  .time_ms = 1000 * (int64_t)max}};
-	for (int i = 0; i <= PAGES_MAX; i++)
-		s->content[i] = -1;
-}
-
-static void
-encode(const struct set *s, enum ltx_encoding encoding, struct ls_buf *ret)
-{
-	static uint8_t page[PAGE_SIZE_MAX];
-	struct ltx_trailer t;
-	struct ls_err err = {0};
-	struct ltx_enc e;
-	int rc;
-
-	ls_buf_init(ret, 16 << 20);
-	rc = ltx_enc_begin(&e, &s->hdr, encoding, mem_sink, ret, &err);
-	for (uint32_t pgno = 1; rc == 0 && pgno <= PAGES_MAX; pgno++) {
-		if (s->content[pgno] < 0)
-			continue;
-		memset(page, s->content[pgno], s->hdr.page_size);
-		rc = ltx_enc_page(&e, pgno, page, &err);
-	}
-	if (rc == 0)
-		rc = ltx_enc_end(&e, s->trailer.post_checksum, &t, &err);
-	ltx_enc_done(&e);
-	if (rc < 0)
-		ok(false, "encode: %s", err.msg);
-}
-
-static int
-decode(struct ls_buf *b, struct set *ret, struct ls_err *err)
-{
-	struct ltx_dec *d = NULL;
-	struct ltx_page page;
-	int rc = ltx_dec_open(mem_source, b, b->len, &d, err);
-
-	if (rc < 0)
-		return rc;
-	set_init(ret, 1, 1, 0);
-	ret->hdr = *ltx_dec_header(d);
-	while ((rc = ltx_dec_next(d, &page, NULL, err)) == 0)
-		ret->content[page.pgno] = page.data[ret->hdr.page_size - 1];
-	ret->trailer = *ltx_dec_trailer(d);
-	ltx_dec_close(d);
-	return rc < 0 ? rc : 0;
-}
-
-static int
-merge(struct ls_buf *files, size_t n, uint32_t flags, enum ltx_encoding encoding,
-      struct ls_buf *ret, struct ls_err *err)
-{
-	struct ltx_dec *in[FILES_MAX] = {0};
-	struct ltx_merge_out out = {flags, encoding, mem_sink, ret, NULL};
-	int rc = 0;
-
-	ls_buf_init(ret, 16 << 20);
-	for (size_t i = 0; rc == 0 && i < n; i++)
-		rc = ltx_dec_open(mem_source, &files[i], files[i].len, &in[i], err);
-	if (rc == 0)
-		rc = ltx_merge(in, n, &out, NULL, NULL, err);
-	for (size_t i = 0; i < n; i++)
-		ltx_dec_close(in[i]);
-	return rc;
-}
-
-static void
-free_files(struct ls_buf *files, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		ls_buf_done(&files[i]);
-}
-
-static bool
-same_pages(const struct set *a, const struct set *b)
-{
-	return memcmp(a->content, b->content, sizeof a->content) == 0;
-}
+#include "tests/unit/test_merge_set.h"
 
 /* One input, "MIN MAX COMMIT PGNO=BYTE ...", all numbers but the bytes decimal. */
 static void
@@ -185,7 +87,6 @@ test_table(void)
 
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
 		check_row(rows[i].what, rows[i].in, rows[i].out, rows[i].rc);
-			  rows[i].rc);
 }
 
 /* The fixtures of the Go library. */
@@ -314,132 +215,6 @@ test_damage(void)
 	free_files(in, 2);
 }
 
-/* A random history: file i changes state[i - 1] into state[i]. */
-struct history {
-	size_t n;
-	uint32_t page_size;
-	struct ls_buf files[FILES_MAX];
-	struct set state[FILES_MAX];
-};
-
-static void
-make_history(struct history *h, unsigned *seed)
-{
-	struct set now, change;
-
-	h->n = 2 + (size_t)rand_r(seed) % (FILES_MAX - 2);
-	h->page_size = 512u << rand_r(seed) % 8;
-	set_init(&now, 1, 1, 0);
-	for (size_t i = 0; i < h->n; i++) {
-		uint32_t old = now.hdr.commit;
-		uint32_t commit = 1 + (uint32_t)rand_r(seed) % PAGES_MAX;
-
-		set_init(&change, i + 1, i + 1, commit);
-		change.hdr.page_size = h->page_size;
-		for (uint32_t pgno = 1; pgno <= PAGES_MAX; pgno++) {
-			if (pgno <= commit && (pgno > old || rand_r(seed) % 4 == 0))
-				change.content[pgno] = now.content[pgno] = rand_r(seed) % 256;
-			else if (pgno > commit)
-				now.content[pgno] = -1;
-		}
-		now.hdr = change.hdr;
-		h->state[i] = now;
-		encode(&change, (enum ltx_encoding)(rand_r(seed) % 2), &h->files[i]);
-	}
-}
-
-/* Applies a merged file that begins at TXID min to the state before it. */
-static bool
-gives_state(const struct history *h, struct ls_buf *file)
-{
-	struct ls_err err = {0};
-	struct set got, now;
-
-	if (decode(file, &got, &err) < 0) {
-		printf("# %s\n", err.msg);
-		return false;
-	}
-	if (got.hdr.min_txid > 1)
-		now = h->state[got.hdr.min_txid - 2];
-	else
-		set_init(&now, 1, 1, 0);
-	for (uint32_t pgno = 1; pgno <= PAGES_MAX; pgno++) {
-		if (got.content[pgno] >= 0)
-			now.content[pgno] = got.content[pgno];
-		if (pgno > got.hdr.commit)
-			now.content[pgno] = -1;
-	}
-	return same_pages(&now, &h->state[got.hdr.max_txid - 1]);
-}
-
-/* Merges neighbours in random order until one file is left; checks each on the way. */
-static bool
-merge_in_steps(struct history *h, struct ls_buf *files, size_t n, unsigned *seed)
-{
-	while (n > 1) {
-		size_t first = (size_t)rand_r(seed) % (n - 1);
-		size_t count = 2 + (size_t)rand_r(seed) % (n - first - 1);
-		struct ls_err err = {0};
-		struct ls_buf out;
-
-		if (merge(files + first, count, LTX_NO_CHECKSUM,
-			  (enum ltx_encoding)(rand_r(seed) % 2), &out, &err) < 0 ||
-		    !gives_state(h, &out)) {
-			printf("# %s\n", err.msg);
-			ls_buf_done(&out);
-			break;
-		}
-		free_files(files + first, count);
-		files[first] = out;
-		memmove(files + first + 1, files + first + count,
-			(n - first - count) * sizeof *files);
-		n -= count - 1;
-	}
-	/* What is left beyond the first was not freed above. */
-	for (size_t i = 1; i < n; i++)
-		ls_buf_done(&files[i]);
-	return n == 1;
-}
-
-static bool
-check_history(unsigned seed)
-{
-	struct history h;
-	struct ls_buf steps[FILES_MAX], once;
-	struct set a, b;
-	struct ls_err err = {0};
-	size_t from;
-	bool good;
-
-	make_history(&h, &seed);
-	from = (size_t)rand_r(&seed) % (h.n - 1);
-	good = merge(h.files + from, h.n - from, LTX_NO_CHECKSUM, LTX_FRAME, &once, &err) == 0 &&
-	       gives_state(&h, &once);
-	for (size_t i = from; i < h.n; i++) {
-		ls_buf_init(&steps[i], 16 << 20);
-		good = good && ls_buf_append(&steps[i], h.files[i].p, h.files[i].len) == 0;
-	}
-	good = merge_in_steps(&h, steps + from, h.n - from, &seed) && good;
-	good = good && decode(&once, &a, &err) == 0 && decode(&steps[from], &b, &err) == 0 &&
-	       same_pages(&a, &b) && a.hdr.commit == b.hdr.commit && a.hdr.min_txid == from + 1;
-	ls_buf_done(&steps[from]);
-	ls_buf_done(&once);
-	free_files(h.files, h.n);
-	return good;
-}
-
-static void
-test_algebra(void)
-{
-	unsigned bad = 0, first = 0;
-
-	for (unsigned seed = 1; seed <= 500; seed++)
-		if (!check_history(seed) && !bad++)
-			first = seed;
-	if (!is_int(bad, 0, "500 histories: merged in steps, at once, applied in turn"))
-		printf("# first bad seed %u\n", first);
-}
-
 int
 main(void)
 {
@@ -448,6 +223,5 @@ main(void)
 	RUN(test_page_sizes_differ);
 	RUN(test_tracked);
 	RUN(test_damage);
-	RUN(test_algebra);
 	return tap_done();
 }
