@@ -1,8 +1,8 @@
 # One target per decoder of outside bytes. With --enable-fuzzers they are libFuzzer programs, without
 # they replay tests/fuzz/seeds/NAME as a TAP test. `tests/fuzz/run SECONDS` fuzzes for real.
-FUZZ_TARGETS += tests/fuzz/fuzz_dbhdr tests/fuzz/fuzz_ltx tests/fuzz/fuzz_ltx_index \
-	tests/fuzz/fuzz_ltx_name tests/fuzz/fuzz_ltx_page tests/fuzz/fuzz_wal \
-	tests/fuzz/fuzz_walidx
+FUZZ_TARGETS += tests/fuzz/fuzz_conf tests/fuzz/fuzz_dbhdr tests/fuzz/fuzz_ltx \
+	tests/fuzz/fuzz_ltx_index tests/fuzz/fuzz_ltx_name tests/fuzz/fuzz_ltx_page \
+	tests/fuzz/fuzz_timex tests/fuzz/fuzz_url tests/fuzz/fuzz_wal tests/fuzz/fuzz_walidx
 
 if FUZZERS
 FUZZ_MAIN =
@@ -14,6 +14,8 @@ endif
 FUZZ_COMMON = $(FUZZ_MAIN) tests/fuzz/fuzz.h
 FUZZ_LINK = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 
+tests_fuzz_fuzz_conf_SOURCES = tests/fuzz/fuzz_conf.c $(FUZZ_COMMON)
+tests_fuzz_fuzz_conf_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_dbhdr_SOURCES = tests/fuzz/fuzz_dbhdr.c $(FUZZ_COMMON)
 tests_fuzz_fuzz_dbhdr_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_ltx_SOURCES = tests/fuzz/fuzz_ltx.c $(FUZZ_COMMON)
@@ -24,6 +26,10 @@ tests_fuzz_fuzz_ltx_name_SOURCES = tests/fuzz/fuzz_ltx_name.c $(FUZZ_COMMON)
 tests_fuzz_fuzz_ltx_name_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_ltx_page_SOURCES = tests/fuzz/fuzz_ltx_page.c $(FUZZ_COMMON)
 tests_fuzz_fuzz_ltx_page_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_timex_SOURCES = tests/fuzz/fuzz_timex.c $(FUZZ_COMMON)
+tests_fuzz_fuzz_timex_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_url_SOURCES = tests/fuzz/fuzz_url.c $(FUZZ_COMMON)
+tests_fuzz_fuzz_url_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_wal_SOURCES = tests/fuzz/fuzz_wal.c $(FUZZ_COMMON)
 tests_fuzz_fuzz_wal_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_walidx_SOURCES = tests/fuzz/fuzz_walidx.c $(FUZZ_COMMON)
