@@ -67,7 +67,7 @@ test_options(void)
 			fill(ps, options % 3 * ps / 2, &seed);
 			n = make(ps, options);
 			/* Bytes behind the frame are not taken for a second one. */
-			memcpy(frame + n, frame + 6, 100);
+			memmove(frame + n, frame + 6, 100);
 			memset(got, 0, sizeof got);
 			if (ltx_page_decode(frame, n + 100, &h, &p, NULL, &err) < 0 ||
 			    p.stored != n || p.pgno != 7 || memcmp(got, page, ps) != 0 ||
