@@ -343,8 +343,8 @@ timex_is_rfc3339(const char *s)
 static void
 format(int64_t ms, char sep, bool fraction, char out[TIMEX_LEN])
 {
-	int64_t s = ms >= 0 ? ms / 1000 : -((999 - ms) / 1000);
-	time_t t = (time_t)s;
+	int rest = (int)((ms % 1000 + 1000) % 1000);
+	time_t t = (time_t)(ms / 1000 - (ms % 1000 < 0));
 	struct tm tm = {0};
 	int n;
 
@@ -354,7 +354,7 @@ format(int64_t ms, char sep, bool fraction, char out[TIMEX_LEN])
 	if (n < 0 || n >= TIMEX_LEN - 6)
 		return;
 	if (fraction)
-		n += snprintf(out + n, TIMEX_LEN - (size_t)n, ".%03d", (int)(ms - s * 1000));
+		n += snprintf(out + n, TIMEX_LEN - (size_t)n, ".%03d", rest);
 	snprintf(out + n, TIMEX_LEN - (size_t)n, "Z");
 }
 
