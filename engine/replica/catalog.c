@@ -10,27 +10,44 @@
 enum { FILES_MAX = 100 * 1000 * 1000 };
 
 int
+catalog_reserve(struct catalog *c, struct ls_err *err)
+{
+	size_t cap = c->cap ? c->cap * 2 : 64;
+	struct catalog_file *files;
+
+	if (c->n < c->cap)
+		return 0;
+	if (c->n >= FILES_MAX)
+		return ls_err_set(err, -ENOMEM, "catalog: more than %d files", FILES_MAX);
+	files = ls_grow_array(c->files, cap, sizeof *files);
+	if (!files)
+		return ls_err_set(err, -ENOMEM, "catalog: out of memory");
+	c->files = files;
+	c->cap = cap;
+	return 0;
+}
+
+/* Room in the catalog, and a copy of the etag or NULL. */
+static int
+prepare(struct catalog *c, const struct catalog_file *f, char **ret_etag, struct ls_err *err)
+{
+	int rc = catalog_reserve(c, err);
+
+	*ret_etag = NULL;
+	if (rc < 0 || !f->etag || !*f->etag)
+		return rc;
+	*ret_etag = strdup(f->etag);
+	return *ret_etag ? 0 : ls_err_set(err, -ENOMEM, "catalog: out of memory");
+}
+
+int
 catalog_add(struct catalog *c, const struct catalog_file *f, struct ls_err *err)
 {
-	char *etag = f->etag && *f->etag ? strdup(f->etag) : NULL;
+	char *etag;
+	int rc = prepare(c, f, &etag, err);
 
-	if (f->etag && *f->etag && !etag)
-		return ls_err_set(err, -ENOMEM, "catalog: out of memory");
-	if (c->n == FILES_MAX) {
-		free(etag);
-		return ls_err_set(err, -ENOMEM, "catalog: more than %d files", FILES_MAX);
-	}
-	if (c->n == c->cap) {
-		size_t cap = c->cap ? c->cap * 2 : 64;
-		struct catalog_file *files = ls_grow_array(c->files, cap, sizeof *files);
-
-		if (!files) {
-			free(etag);
-			return ls_err_set(err, -ENOMEM, "catalog: out of memory");
-		}
-		c->files = files;
-		c->cap = cap;
-	}
+	if (rc < 0)
+		return rc;
 	c->files[c->n] = *f;
 	c->files[c->n++].etag = etag;
 	return 0;
@@ -60,6 +77,73 @@ catalog_sort(struct catalog *c)
 			i++;
 		c->first[level] = i;
 	}
+}
+
+/* Where f is, or belongs. */
+static size_t
+place(const struct catalog *c, const struct catalog_file *f)
+{
+	size_t lo = 0, hi = c->n;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (compare(&c->files[mid], f) < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+static bool
+is_at(const struct catalog *c, size_t i, const struct catalog_file *f)
+{
+	return i < c->n && compare(&c->files[i], f) == 0;
+}
+
+int
+catalog_insert(struct catalog *c, const struct catalog_file *f, bool *ret_new, struct ls_err *err)
+{
+	size_t i = place(c, f);
+	char *etag;
+	int rc = prepare(c, f, &etag, err);
+
+	if (rc < 0)
+		return rc;
+	*ret_new = !is_at(c, i, f);
+	if (*ret_new) {
+		memmove(&c->files[i + 1], &c->files[i], (c->n++ - i) * sizeof *c->files);
+		for (int level = f->level + 1; level <= LTX_LEVEL_MAX + 1; level++)
+			c->first[level]++;
+	} else {
+		free(c->files[i].etag);
+	}
+	c->files[i] = *f;
+	c->files[i].etag = etag;
+	return 0;
+}
+
+bool
+catalog_remove(struct catalog *c, const struct catalog_file *f)
+{
+	size_t i = place(c, f);
+
+	if (!is_at(c, i, f))
+		return false;
+	free(c->files[i].etag);
+	memmove(&c->files[i], &c->files[i + 1], (--c->n - i) * sizeof *c->files);
+	for (int level = f->level + 1; level <= LTX_LEVEL_MAX + 1; level++)
+		c->first[level]--;
+	return true;
+}
+
+const struct catalog_file *
+catalog_find(const struct catalog *c, const struct catalog_file *f)
+{
+	size_t i = place(c, f);
+
+	return is_at(c, i, f) ? &c->files[i] : NULL;
 }
 
 void

@@ -14,7 +14,7 @@ struct catalog_file {
 	int64_t time_ms; /* of the last transaction inside */
 	uint8_t level;
 	bool time_exact; /* else catalog_fill_times() has to read the header */
-	char *etag;	 /* owned by the catalog; "" when unknown */
+	char *etag;	 /* owned by the catalog; NULL when unknown */
 };
 
 struct catalog {
@@ -29,6 +29,16 @@ LS_MUST_USE int catalog_load(const struct replica *r, const struct store_call *c
 /* Adds one file (etag is copied, may be NULL); catalog_sort() afterwards, once. */
 LS_MUST_USE int catalog_add(struct catalog *c, const struct catalog_file *f, struct ls_err *err);
 void catalog_sort(struct catalog *c);
+/* Adds one file to a sorted catalog, which stays sorted; replaces the one of that level and range.
+ * *ret_new: there was none. Cost: O(log n) and one move of what follows. */
+LS_MUST_USE int
+catalog_insert(struct catalog *c, const struct catalog_file *f, bool *ret_new, struct ls_err *err);
+/* Removes the file of that level and range from a sorted catalog; false: there was none. */
+bool catalog_remove(struct catalog *c, const struct catalog_file *f);
+/* The file of that level and range, or NULL. */
+const struct catalog_file *catalog_find(const struct catalog *c, const struct catalog_file *f);
+/* Makes room, so that the next catalog_insert() of a file without etag cannot fail. */
+LS_MUST_USE int catalog_reserve(struct catalog *c, struct ls_err *err);
 void catalog_done(struct catalog *c);
 
 /* Reads the header of every file whose time is not exact. */
