@@ -153,8 +153,10 @@ forget(void)
 static void
 write_bytes(const char *text, size_t n)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	int fd;
 
+	unlink(path); /* a truncated file would be flushed when it is closed */
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
 	if (fd < 0 || write(fd, text, n) != (ssize_t)n || close(fd) < 0)
 		exit(1);
 }
