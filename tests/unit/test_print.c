@@ -2,6 +2,7 @@
 /* Golden texts of tables, JSON and sizes: spec/contract.md 1.0. */
 #include "config.h"
 
+#include "engine/base/clock.h"
 #include "tests/lib/tap.h"
 #include "tools/print.h"
 #include "tools/progress.h"
@@ -128,6 +129,45 @@ test_bytes(void)
 	}
 }
 
+static void
+test_progress(void)
+{
+	struct progress p;
+	FILE *f = tmpfile();
+	int kept = dup(2);
+	char got[1000];
+	size_t n;
+
+	fflush(stderr);
+	dup2(fileno(f), 2);
+	clock_fake(0, 0);
+	progress_init(&p);
+	ok(!p.enabled, "a file is no terminal");
+	progress_show(&p, 1, 2);
+	p.enabled = true;
+	clock_fake(0, UINT64_C(999000000));
+	progress_show(&p, 50000000, 200000000);
+	clock_fake(0, UINT64_C(2000000000));
+	progress_show(&p, 50000000, 200000000);
+	clock_fake(0, UINT64_C(2100000000));
+	progress_show(&p, 60000000, 200000000);
+	clock_fake(0, UINT64_C(4000000000));
+	progress_show(&p, 200000000, 200000000);
+	progress_done(&p);
+	clock_real();
+	fflush(stderr);
+	dup2(kept, 2);
+	close(kept);
+	rewind(f);
+	n = fread(got, 1, sizeof got - 1, f);
+	got[n] = '\0';
+	fclose(f);
+	is_str(got,
+	       "\r\033[K50 MB of 200 MB, 25 MB/s, 6 s left"
+	       "\r\033[K200 MB of 200 MB, 50 MB/s, 0 s left\r\033[K",
+	       "not in the first second, at most five times a second, cleared in the end");
+}
+
 int
 main(void)
 {
@@ -135,5 +175,6 @@ main(void)
 	RUN(test_json);
 	RUN(test_strings);
 	RUN(test_bytes);
+	RUN(test_progress);
 	return tap_done();
 }
