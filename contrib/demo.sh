@@ -22,7 +22,10 @@ cleanup() {
 	trap - EXIT
 	[ -z "$writer" ] || kill "$writer" 2>/dev/null || :
 	[ -z "$mounted" ] || umount "$mounted" || umount -l "$mounted" || :
-	[ -z "$daemon" ] || { kill "$daemon" 2>/dev/null && wait "$daemon" || :; }
+	if [ -n "$daemon" ]; then
+		kill "$daemon" 2>/dev/null || :
+		wait "$daemon" || :
+	fi
 	[ "$status" -eq 0 ] || [ ! -f "$work/litestream.log" ] || {
 		echo 'demo.sh: the last lines of the daemon'"'"'s log:' >&2
 		tail -n 5 "$work/litestream.log" >&2
@@ -49,14 +52,17 @@ await() {
 [ -z "$source_db" ] || [ -r "$source_db" ] || die "cannot read '$source_db'"
 
 say '1. Packages and build'
-"$top/contrib/deps.sh"
-if [ ! -x "$top/build/tools/litestream" ] || [ ! -x "$top/build/fs/mount.litestream" ]; then
-	echo '  building into build/ ...'
-	mkdir -p "$top/build"
-	(cd "$top" && { [ -x configure ] || autoreconf -fi; }) >"$top/build/demo.log" 2>&1 &&
-		(cd "$top/build" && ../configure -q && make -s -j"$(nproc)") >>"$top/build/demo.log" 2>&1 ||
-		die "the build failed, see $top/build/demo.log"
-fi
+"$top/contrib/deps.sh" --build
+echo '  building into build/ ...'
+mkdir -p "$top/build"
+build() {
+	cd "$top"
+	[ -x configure ] || autoreconf -fi
+	cd build
+	[ -f Makefile ] || ../configure -q
+	make -s -j"$(nproc)"
+}
+(build) >"$top/build/demo.log" 2>&1 || die "the build failed, see $top/build/demo.log"
 PATH=$top/build/tools:$top/build/fs:$PATH
 show litestream version
 
@@ -79,7 +85,7 @@ else
 			INSERT INTO purchase SELECT i, 1+i%200, 100+i*7%900, 'item '||(i%50) FROM n;"
 fi
 sqlite3 "$db" 'PRAGMA journal_mode=wal; CREATE TABLE IF NOT EXISTS demo_event(id INTEGER PRIMARY KEY, at TEXT, what TEXT)' >/dev/null
-ls -lh "$db" | sed 's/^/    /'
+echo "    $(basename "$db"), $(du -h "$db" | cut -f1)"
 
 say '3. Replicate it while a writer changes it'
 echo "  \$ litestream replicate $db $url &"
@@ -103,6 +109,7 @@ mkdir "$work/mnt"
 echo "  \$ mount.litestream $url $work/mnt      (installed: mount -t litestream ...)"
 mount.litestream "$url" "$work/mnt"
 mounted=$work/mnt
+# shellcheck disable=SC2012 # names under a mount are plain
 (cd "$mounted" && ls -l && echo && ls -l txid | sed -n '1,5p' && echo '...') | sed 's/^/    /'
 
 say '5. Two moments in time, queried without restoring anything'

@@ -1,0 +1,75 @@
+#!/bin/sh
+# Installs what is needed, builds litestream-c and runs every test. .ci/run is this script.
+#
+#   contrib/check.sh [--quick]    --quick: without the sanitizer build and distcheck
+#
+# Ends with "N passed, N failed, N skipped". With CI=true a skipped test fails the run, but for those
+# that want ../shared where that folder is absent.
+set -eu
+
+top=$(cd "$(dirname "$0")/.." && pwd)
+jobs=$(nproc)
+quick=no
+[ "${1:-}" != --quick ] || quick=yes
+failed=0
+
+step() { printf '\n== %s\n' "$*"; }
+
+"$top/contrib/deps.sh"
+step 'the released program, as a judge'
+"$top/contrib/peer.sh"
+
+cd "$top"
+[ -x configure ] || autoreconf -fi >/dev/null
+mkdir -p build build-asan
+
+step 'build'
+cd "$top/build"
+[ -f Makefile ] || ../configure -q --enable-werror PYTHON=/usr/bin/python3
+make -s -j"$jobs" all
+
+step 'lint'
+make -s lint || failed=$((failed + 1))
+
+step 'tests'
+make -s -k check V=0 >check.log 2>&1 || failed=$((failed + 1))
+grep -E '^(FAIL|ERROR|XPASS):' check.log || :
+
+if [ "$quick" = no ]; then
+	step 'tests under ASan and UBSan'
+	cd "$top/build-asan"
+	[ -f Makefile ] ||
+		../configure -q --enable-werror --enable-sanitizers CFLAGS='-g -O1' PYTHON=/usr/bin/python3
+	make -s -j"$jobs" all
+	make -s -k check-asan V=0 >check.log 2>&1 || failed=$((failed + 1))
+	grep -E '^(FAIL|ERROR|XPASS):' check.log || :
+
+	step 'distcheck'
+	cd "$top/build"
+	make -s distcheck-quick >distcheck.log 2>&1 || {
+		failed=$((failed + 1))
+		tail -n 30 distcheck.log
+	}
+fi
+
+step 'result'
+cd "$top"
+count() { cat build/check.log build-asan/check.log 2>/dev/null | grep -c "^$1" || :; }
+named() { grep -c "^PASS: tests/integration/$1" build/check.log || :; }
+echo "interoperation checks: $(named test_interop)"
+echo "golden checks: $(named test_golden)"
+echo "mount checks: $(named test_mount)"
+passed=$(count 'PASS:')
+bad=$(($(count 'FAIL:') + $(count 'ERROR:')))
+skipped=$(count 'SKIP:')
+grep -h '^SKIP:' build/check.log build-asan/check.log 2>/dev/null || :
+if [ "${CI:-}" = true ]; then
+	unwanted=$(cat build/check.log build-asan/check.log 2>/dev/null | grep '^SKIP:' | grep -vc 'shared' || :)
+	[ "$unwanted" = 0 ] || {
+		echo "$unwanted tests were skipped, which CI does not accept"
+		failed=$((failed + 1))
+	}
+fi
+[ "$bad" -gt 0 ] || bad=$failed
+echo "$passed passed, $bad failed, $skipped skipped"
+[ "$failed" -eq 0 ] && [ "$bad" -eq 0 ]

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Live databases under many kinds of writers: every TXID is one committed state, the last one is the live database."""
+import os
+import subprocess
+import sys
+
+import pytest
+
+import tap
+from common import *
+
+
+def finish(db, replica, shm, ledger, daemon, every=3):
+    daemon.stop()
+    out, live = os.path.join(shm, "r.db"), os.path.join(shm, "live.db")
+    restore(replica, out)
+    live_copy(db, live)
+    assert_same_database(live, out)
+    assert check_state(out) == last_committed(ledger)
+    check_level0(replica)
+    return check_history(replica, shm, every)
+
+
+def run_writers(db, replica, shm, seeds, count, *kinds):
+    ledger = os.path.join(shm, "ledger")
+    daemon = Daemon(db, replica, os.path.join(shm, "log")).ready()
+    writers = [start_writer(db, s, ledger, count, *kinds) for s in seeds]
+    for w in writers:
+        assert w.wait(120) == 0
+    return finish(db, replica, shm, ledger, daemon)
+
+
+@pytest.mark.parametrize("page_size", [512, 1024, 2048, 4096, 8192, 16384, 32768, 65536])
+def test_page_sizes(page_size, shm):
+    db, replica = os.path.join(shm, "a.db"), os.path.join(shm, "rep")
+    new_database(db, page_size).close()
+    assert run_writers(db, replica, shm, [page_size], 120) > 0
+
+
+def test_three_writers(shm):
+    db, replica = os.path.join(shm, "a.db"), os.path.join(shm, "rep")
+    new_database(db).close()
+    run_writers(db, replica, shm, [1, 2, 3], 120)
+
+
+def test_application_checkpoints_all_modes(shm):
+    db, replica = os.path.join(shm, "a.db"), os.path.join(shm, "rep")
+    new_database(db).close()
+    run_writers(db, replica, shm, [4, 5], 150, "insert", "update", "checkpoint", "checkpoint")
+
+
+def test_vacuum(shm):
+    db, replica = os.path.join(shm, "a.db"), os.path.join(shm, "rep")
+    new_database(db).close()
+    run_writers(db, replica, shm, [6], 100, "insert", "big", "delete", "delete", "vacuum")
+
+
+def test_auto_vacuum(shm):
+    db, replica = os.path.join(shm, "a.db"), os.path.join(shm, "rep")
+    new_database(db, auto_vacuum=1).close()
+    run_writers(db, replica, shm, [7], 150, "insert", "big", "delete", "delete")
+
+
+def test_rollback_and_spill(shm):
+    db, replica = os.path.join(shm, "a.db"), os.path.join(shm, "rep")
+    new_database(db).close()
+    run_writers(db, replica, shm, [8, 9], 100, "insert", "rollback", "big")
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_savepoints_with_bare_frames(seed, shm):
+    """H85: SQLite before 3.51 commits frames without checksum after ROLLBACK TO with a small cache."""
+    db, replica = os.path.join(shm, "a.db"), os.path.join(shm, "rep")
+    new_database(db).close()
+    script = os.path.join(shm, "spill.py")
+    with open(script, "w") as f:
+        f.write(f"""
+import random, sqlite3, sys
+sys.path.insert(0, {HERE!r})
+from writer import SEAL
+r = random.Random({seed})
+c = sqlite3.connect({db!r}, isolation_level=None)
+c.execute("PRAGMA cache_size=5")
+c.execute("PRAGMA wal_autocheckpoint=0")
+for i in range(60):
+    c.execute("BEGIN")
+    c.executemany("INSERT INTO t(k, v) VALUES(?, ?)", [(r.randrange(99), r.randbytes(700)) for _ in range(30)])
+    c.execute("SAVEPOINT s")
+    c.execute("UPDATE t SET v = ?, k = k + 1", (r.randbytes(600),))
+    c.executemany("INSERT INTO t(k, v) VALUES(?, ?)", [(r.randrange(99), r.randbytes(900)) for _ in range(80)])
+    c.execute("ROLLBACK TO s")
+    c.execute("UPDATE t SET k = k + 2 WHERE id % 3 = 0")
+    c.execute("DELETE FROM t WHERE id % 5 = 0 AND (SELECT count(*) FROM t) > 300")
+    c.execute(SEAL)
+    n = c.execute("SELECT n FROM meta").fetchone()[0]
+    c.execute("COMMIT")
+    open({os.path.join(shm, 'ledger')!r}, "a").write("%d\\n" % n)
+print("ready", flush=True)
+sys.stdin.read()
+""")
+    daemon = Daemon(db, replica, os.path.join(shm, "log")).ready()
+    w = subprocess.Popen([sys.executable, script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert w.stdout.readline() == "ready\n"
+    # The wal-index is all that vouches for these frames: take the truth through SQLite, before the writer goes.
+    c = connect(db)
+    want = c.execute("SELECT n, count, sum, bytes FROM meta").fetchone()
+    daemon.stop()
+    c.close()
+    w.communicate()
+    out = os.path.join(shm, "r.db")
+    restore(replica, out)
+    assert check_state(out) == 60
+    assert connect_ro(out).execute("SELECT n, count, sum, bytes FROM meta").fetchone() == want
+    check_history(replica, shm)
+
+
+def test_large_transaction(shm):
+    """One transaction larger than every limit: 100 MB of WAL in one batch, memory within 32 MB."""
+    db, replica = os.path.join(shm, "a.db"), os.path.join(shm, "rep")
+    c = new_database(db)
+    daemon = Daemon(db, replica, os.path.join(shm, "log")).ready()
+    c.execute("BEGIN")
+    c.executemany("INSERT INTO t(k, v) VALUES(?, ?)", ((i, bytes(str(i), "ascii") * 500) for i in range(25000)))
+    c.execute(SEAL)
+    c.execute("COMMIT")
+    wait_for("the transaction in the replica", lambda: len(ltx(replica, "0")) > 1)
+    peak = int(re.search(r"VmHWM:\s+(\d+)", open(f"/proc/{daemon.p.pid}/status").read()).group(1))
+    open(os.path.join(shm, "ledger"), "w").write("1\n")
+    finish(db, replica, shm, os.path.join(shm, "ledger"), daemon)
+    assert SANITIZED or peak <= 32 * 1024, f"{peak} kB"
+
+
+def pins(path):
+    """POSIX read locks on slots 0..4 of a -shm file, by anybody."""
+    ino = os.stat(path + "-shm").st_ino
+    found = 0
+    for line in open("/proc/locks"):
+        f = line.split()
+        if "->" in f:
+            continue
+        kind, mode, where, first, last = f[1], f[3], f[5], f[6], f[7]
+        if kind in ("POSIX", "OFDLCK") and mode == "READ" and int(where.split(":")[-1]) == ino and int(first) <= 127 and (last == "EOF" or int(last) >= 123):
+            found += 1
+    return found
+
+
+def test_a_pin_at_every_instant(shm):
+    """O5, sampled while writers and checkpoints run."""
+    db, replica, ledger = (os.path.join(shm, n) for n in ("a.db", "rep", "ledger"))
+    new_database(db).close()
+    daemon = Daemon(db, replica, os.path.join(shm, "log")).ready()
+    w = start_writer(db, 3, ledger, 400)
+    samples = 0
+    while w.poll() is None:
+        assert pins(db) >= 1, f"no pin at sample {samples}"
+        samples += 1
+    assert samples > 50
+    finish(db, replica, shm, ledger, daemon, every=20)
+
+
+if __name__ == "__main__":
+    sys.exit(tap.main(__file__))
