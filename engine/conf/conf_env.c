@@ -57,7 +57,7 @@ append_value(struct expansion *e, const char *name, size_t len)
 	key[n] = '\0';
 	if (strcmp(key, "PID") == 0)
 		return ls_buf_printf(e->out, "%d", (int)getpid());
-	if (len == n)
+	if (strlen(key) == len)
 		value = getenv(key);
 	if (value)
 		return ls_buf_append(e->out, value, strlen(value));
