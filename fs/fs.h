@@ -23,8 +23,10 @@ struct fs {
 	gid_t gid;
 	mode_t umask;
 	uint64_t timeout_ms;
-	int64_t start_s;	  /* times of directories */
-	void (*ready)(void *arg); /* called at INIT */
+	int64_t start_s;	   /* times of directories */
+	void (*ready)(void *arg);  /* called at INIT */
+	void (*opened)(void *arg); /* called once, at the first open, from a thread of the pool */
+	atomic_bool was_opened;
 	void *ready_arg;
 };
 

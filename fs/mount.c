@@ -14,6 +14,7 @@
 #include "fs/mopts.h"
 #include "fs/ops.h"
 
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -27,7 +28,8 @@ struct mount {
 	struct fs fs;
 	struct conf conf;
 	struct conf_replica from_url;
-	int status_fd; /* to the parent; -1 in the foreground or once told */
+	char *real_dir; /* of the mount, absolute */
+	int status_fd;	/* to the parent; -1 in the foreground or once told */
 };
 
 static void
@@ -146,18 +148,18 @@ new_session(struct mount *m, struct ls_err *err)
 static void
 raise_read_ahead(const char *dir)
 {
-	ls_autofree char *table = NULL, *real = realpath(dir, NULL);
+	ls_autofree char *table = NULL;
 	char path[64], value[16];
 	unsigned major, minor;
 	int fd, n;
 
-	if (!real || io_read_file("/proc/self/mountinfo", 16 << 20, &table, NULL, NULL) < 0)
+	if (!dir || io_read_file("/proc/self/mountinfo", 16 << 20, &table, NULL, NULL) < 0)
 		return;
 	for (char *line = table; line && *line; line = strchr(line, '\n'), line += !!line) {
 		char point[512];
 
 		if (sscanf(line, "%*d %*d %u:%u %*s %511s", &major, &minor, point) != 3 ||
-		    strcmp(point, real) != 0)
+		    strcmp(point, dir) != 0)
 			continue;
 		snprintf(path, sizeof path, "/sys/class/bdi/%u:%u/read_ahead_kb", major, minor);
 		n = snprintf(value, sizeof value, "%d", READ_AHEAD_KB);
@@ -173,6 +175,13 @@ static void
 on_ready(void *arg)
 {
 	tell(arg, EXIT_OK, "");
+}
+
+/* The kernel sets its own read-ahead while it starts the session: ours comes after that. */
+static void
+first_open(void *arg)
+{
+	raise_read_ahead(((struct mount *)arg)->real_dir);
 }
 
 static int
@@ -209,6 +218,8 @@ serve(struct mount *m, struct ls_err *err)
 		return EXIT_USAGE;
 	m->fs.session = se;
 	m->fs.ready = on_ready;
+	m->fs.opened = first_open;
+	m->real_dir = realpath(m->opts.dir, NULL);
 	m->fs.ready_arg = m;
 	if (fuse_set_signal_handlers(se) != 0 || fuse_session_mount(se, m->opts.dir) != 0) {
 		ls_err_set(err, -EIO,
@@ -217,7 +228,6 @@ serve(struct mount *m, struct ls_err *err)
 		fuse_session_destroy(se);
 		return EXIT_MOUNT;
 	}
-	raise_read_ahead(m->opts.dir);
 	if (start_pools(m, err) < 0) {
 		rc = EXIT_SYSTEM;
 	} else {
@@ -241,6 +251,7 @@ close_replica(struct mount *m)
 	conf_replica_done(&m->from_url);
 	conf_done(&m->conf);
 	mopts_done(&m->opts);
+	free(m->real_dir);
 }
 
 static int
@@ -317,6 +328,9 @@ main(int argc, char **argv)
 	struct ls_err err = {0};
 	int rc;
 
+	/* Blocks come and go in many threads: without this glibc keeps twice the memory. */
+	mallopt(M_ARENA_MAX, 2);
+	mallopt(M_MMAP_THRESHOLD, 128 << 10);
 	prctl(PR_SET_DUMPABLE, 0);
 	signal(SIGPIPE, SIG_IGN);
 	if (mopts_parse(argc, argv, &m.opts, &err) < 0) {

@@ -83,6 +83,8 @@ run_open(struct fetch *f)
 		ops_reply_err(f->req, rc, OPS_READ);
 		return;
 	}
+	if (!atomic_exchange(&f->fs->was_opened, true))
+		f->fs->opened(f->fs->ready_arg);
 	f->fi.fh = (uint64_t)(uintptr_t)h;
 	if (fuse_reply_open(f->req, &f->fi) == -ENOENT)
 		handle_put(h);
