@@ -4,8 +4,9 @@
  *
  * The bytes go beside the target under a name that ends in ".tmp" (the released program ignores
  * those), get the transaction time and are fsynced; then the file takes its name and the directory
- * is fsynced. A file that is durable already is linked instead. The directories up to the root are
- * fsynced once by each store, because whoever made them may have died before that.
+ * is fsynced. A file that is durable already is linked instead, a new object without a temporary
+ * name. The directories up to the root are fsynced once by each store, because whoever made them
+ * may have died before that.
  */
 #include "config.h"
 
@@ -95,34 +96,29 @@ copy_tmp(const struct writing *w, struct ls_err *err)
 	return io_close(ls_steal_fd(&fd), w->tmp, err);
 }
 
+/* Gives the source's file, with the transaction time, another name. */
 static int
-link_tmp(const struct writing *w)
+link_source(const struct writing *w, const char *to)
 {
-	ls_autoclose int fd = -1;
-	int rc = io_link(w->src->path, w->tmp, NULL);
+	ls_autoclose int fd =
+		io_open(w->src->path, O_RDONLY | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW, 0, NULL);
 	struct stat s;
+	int rc = fd < 0 ? fd : io_fstat(fd, &s, NULL);
 
 	if (rc < 0)
 		return rc;
-	fd = io_open(w->tmp, O_RDONLY | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW, 0, NULL);
-	rc = fd < 0 ? fd : io_fstat(fd, &s, NULL);
-	if (rc == 0 && (!S_ISREG(s.st_mode) || (uint64_t)s.st_size != w->src->size))
-		rc = -EINVAL;
-	if (rc == 0)
-		rc = io_set_time(fd, w->p->time_ms, NULL);
-	if (rc < 0) {
-		int ignored = io_unlink(w->tmp, NULL);
-
-		(void)ignored;
-	}
-	return rc;
+	if (!S_ISREG(s.st_mode) || (uint64_t)s.st_size != w->src->size)
+		return -EINVAL;
+	if ((rc = io_set_time(fd, w->p->time_ms, NULL)) < 0)
+		return rc;
+	return io_link(w->src->path, to, NULL);
 }
 
 /* A complete, durable file with the source's bytes under the temporary name. */
 static int
 write_tmp(const struct writing *w, struct ls_err *err)
 {
-	return w->src->path && link_tmp(w) == 0 ? 0 : copy_tmp(w, err);
+	return w->src->path && link_source(w, w->tmp) == 0 ? 0 : copy_tmp(w, err);
 }
 
 /* Whether the object holds exactly the source's bytes. */
@@ -170,26 +166,35 @@ replace(const struct writing *w, struct ls_err *err)
 	return rc == -ENOENT ? 0 : rc;
 }
 
-/* Gives the temporary file its name; an existing equal object is as good. */
+/* A key that is taken: the same content is as good as ours. */
 static int
-publish(const struct writing *w, struct ls_err *err)
+accept(const struct writing *w, struct ls_err *err)
 {
 	bool same = false;
-	int rc;
+	int rc = same_content(w, &same, err);
 
-	if (!w->p->create_only)
-		return replace(w, err);
-	rc = io_rename_new(w->tmp, w->path, err);
-	if (rc != -EEXIST)
-		return rc;
-	if ((rc = same_content(w, &same, err)) < 0)
+	if (rc < 0)
 		return ls_err_wrap(err, rc, "compare with '%s'", w->path);
 	if (!same)
 		return ls_err_set(err, -EEXIST,
 				  "'%s' exists with other content: does another writer use this "
 				  "replica?",
 				  w->path);
-	return io_unlink(w->tmp, err);
+	return 0;
+}
+
+/* Gives the temporary file its name. */
+static int
+publish(const struct writing *w, struct ls_err *err)
+{
+	int rc;
+
+	if (!w->p->create_only)
+		return replace(w, err);
+	rc = io_rename_new(w->tmp, w->path, err);
+	if (rc == -EEXIST && (rc = accept(w, err)) == 0)
+		rc = io_unlink(w->tmp, err);
+	return rc;
 }
 
 /* FNV-1a */
@@ -262,7 +267,7 @@ settle(const struct writing *w, struct ls_err *err)
 }
 
 static int
-write_object(struct writing *w, struct ls_err *err)
+write_copy(struct writing *w, struct ls_err *err)
 {
 	int rc = write_tmp(w, err);
 
@@ -274,9 +279,25 @@ write_object(struct writing *w, struct ls_err *err)
 		int ignored = io_unlink(w->tmp, NULL);
 
 		(void)ignored;
-		return rc;
 	}
-	return settle(w, err);
+	return rc;
+}
+
+static int
+write_object(struct writing *w, struct ls_err *err)
+{
+	int rc = -ENOENT;
+
+	if (w->p->create_only && w->src->path) {
+		rc = link_source(w, w->path);
+		if (rc == -ENOENT && (rc = make_dirs(w, err)) == 0)
+			rc = link_source(w, w->path);
+	}
+	if (rc == -EEXIST)
+		rc = accept(w, err);
+	else if (rc < 0)
+		rc = write_copy(w, err);
+	return rc < 0 ? rc : settle(w, err);
 }
 
 int

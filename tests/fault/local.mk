@@ -1,1 +1,11 @@
-# fault tests.
+# Fault loops: each call of a kind fails in turn, until none does.
+FAULT_WRAP = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=reallocarray \
+	-Wl,--wrap=aligned_alloc,--wrap=posix_memalign,--wrap=strdup,--wrap=strndup \
+	-Wl,--wrap=asprintf,--wrap=vasprintf
+FAULT_LIB = tests/lib/fault.h tests/lib/fault_alloc.c tests/lib/fault_alloc.h \
+	tests/lib/fault_io.c tests/lib/fault_io.h
+FAULT_LINK = $(AM_LDFLAGS) $(FAULT_WRAP)
+
+FAULT_TESTS += tests/fault/test_fault_store
+tests_fault_test_fault_store_SOURCES = tests/fault/test_fault_store.c $(FAULT_LIB) $(STORE_DRIVERS)
+tests_fault_test_fault_store_LDFLAGS = $(FAULT_LINK)

@@ -16,6 +16,9 @@ struct store_driver {
 extern const struct store_driver store_drivers[];
 extern const size_t store_drivers_n;
 
+/* Before all else: on tmpfs where there is one, for tests that make thousands of files. */
+void store_drivers_in_memory(void);
+
 /* The directory that holds the roots of all drivers; removed by store_drivers_done(). */
 const char *store_drivers_dir(void);
 void store_drivers_done(void);
