@@ -1,7 +1,12 @@
 INTEGRATION_TESTS += \
 	tests/integration/test_capture.py \
+	tests/integration/test_cli.py \
+	tests/integration/test_flip.py \
+	tests/integration/test_golden.py \
+	tests/integration/test_interop.py \
 	tests/integration/test_kill.py \
-	tests/integration/test_golden.py
+	tests/integration/test_mount.py \
+	tests/integration/test_replicate.py
 
 EXTRA_DIST += $(INTEGRATION_TESTS) \
 	tests/integration/common.py tests/integration/tap.py tests/integration/writer.py

@@ -1,0 +1,296 @@
+# SPDX-License-Identifier: Apache-2.0
+"""replicate: -once, the daemon, starts and stops, idleness, strange files."""
+import os
+import random
+import signal
+import sqlite3
+import sys
+import time
+
+import pytest
+
+import tap
+from common import *
+
+
+@pytest.fixture
+def place(shm):
+    db, replica = os.path.join(shm, "a.db"), os.path.join(shm, "rep")
+    new_database(db).close()
+    return db, replica
+
+
+def commit(c, n=1):
+    for _ in range(n):
+        c.execute("BEGIN")
+        c.execute("INSERT INTO t(k, v) VALUES(1, 'x')")
+        c.execute(SEAL)
+        c.execute("COMMIT")
+
+
+def test_once(place, shm):
+    db, replica = place
+    once(db, replica)
+    assert [(f["level"], f["min_txid"][-1], f["max_txid"][-1]) for f in ltx(replica)] == [(0, "1", "1"), (9, "1", "1")]
+    c = connect(db)
+    commit(c, 3)
+    once(db, replica)
+    assert txids(replica)[-1].endswith("2")
+    once(db, replica)
+    assert txids(replica)[-1].endswith("2"), "nothing changed, so nothing is uploaded"
+    restore(replica, os.path.join(shm, "r.db"))
+    assert check_state(os.path.join(shm, "r.db")) == 3
+
+
+def test_once_without_a_database(shm):
+    p = once(os.path.join(shm, "none.db"), os.path.join(shm, "rep"), ok=False)
+    assert "waiting for data" in p.err and "does not exist" in p.err
+    assert not os.path.exists(os.path.join(shm, "rep")) and not os.path.exists(os.path.join(shm, "none.db"))
+
+
+def test_every_isolated_commit_is_a_txid(place, shm):
+    db, replica = place
+    c = connect(db)
+    with Daemon(db, replica, os.path.join(shm, "log")).ready() as daemon:
+        for i in range(10):
+            before = len(ltx(replica, "0"))
+            commit(c)
+            wait_for("the commit in the replica", lambda: len(ltx(replica, "0")) > before)
+        daemon.stop()
+    assert len(txids(replica)) == 11
+    check_history(replica, shm)
+
+
+def test_restart_without_a_change_uploads_nothing(place, shm):
+    db, replica = place
+    c = connect(db)
+    commit(c)
+    for _ in range(3):
+        with Daemon(db, replica, os.path.join(shm, "log")).ready() as daemon:
+            daemon.stop()
+    assert len(txids(replica)) == 1
+    commit(c)
+    with Daemon(db, replica, os.path.join(shm, "log")).ready() as daemon:
+        daemon.stop()
+    files = ltx(replica, "0")
+    assert len(files) == 2 and files[1]["size"] < files[0]["size"] * 2, "the second one is an increment"
+    assert daemon.text().count("first capture") == 1 and "resuming" in daemon.text()
+
+
+def test_stop_in_the_first_moments_loses_nothing(place, shm):
+    """H87: a stop right after the start still replicates everything that was committed."""
+    db, replica = place
+    c = connect(db)
+    for ms in (0, 1, 2, 4, 8, 16, 32, 64, 128):
+        commit(c)
+        with Daemon(db, replica, os.path.join(shm, "log")) as daemon:
+            wait_for("its signal handlers", lambda: int(re.search(r"SigCgt:\s+(\w+)", open(f"/proc/{daemon.p.pid}/status").read()).group(1), 16) & 1 << 14)
+            time.sleep(ms / 1000)       # the moment of the stop is what is tested
+            daemon.stop()
+        restore(replica, os.path.join(shm, "r.db"))
+        assert check_state(os.path.join(shm, "r.db")) == c.execute("SELECT n FROM meta").fetchone()[0], ms
+
+
+def test_stop_under_load(place, shm):
+    db, replica = place
+    ledger = os.path.join(shm, "ledger")
+    for seed in range(6):
+        w = start_writer(db, seed, ledger)
+        with Daemon(db, replica, os.path.join(shm, "log")).ready() as daemon:
+            known = last_committed(ledger)
+            daemon.stop()
+        w.kill()
+        w.wait()
+        restore(replica, os.path.join(shm, "r.db"))
+        assert check_state(os.path.join(shm, "r.db")) >= known
+
+
+def test_idle(place, shm):
+    """Nothing is written, nothing is asked, and the process sleeps: 4 wakeups a minute at most."""
+    db, replica = place
+    keeper = connect(db)
+    commit(keeper)
+    with Daemon(db, replica, os.path.join(shm, "log")).ready() as daemon:
+        pid = daemon.p.pid
+
+        def switches():
+            total = 0
+            for t in os.listdir(f"/proc/{pid}/task"):
+                total += int(re.search(r"\nvoluntary_ctxt_switches:\s+(\d+)", open(f"/proc/{pid}/task/{t}/status").read()).group(1))
+            return total
+
+        def asleep():
+            before = switches()
+            time.sleep(0.5)     # a stretch of idleness is what is looked for
+            return switches() == before
+        wait_for("a quiet process", asleep)
+        files = {p: (os.stat(p).st_size, os.stat(p).st_mtime_ns, sha(p)) for p in (db, db + "-wal")}
+        before, start = switches(), time.monotonic()
+        time.sleep(8)
+        woken, seconds = switches() - before, time.monotonic() - start
+        # Event thread and, at the fallback look, nobody else: two wakeups in 30 s.
+        assert woken <= 2, f"{woken} wakeups in {seconds:.1f} s"
+        assert files == {p: (os.stat(p).st_size, os.stat(p).st_mtime_ns, sha(p)) for p in files}
+        assert len(txids(replica)) == 1
+        rss = int(re.search(r"VmRSS:\s+(\d+)", open(f"/proc/{pid}/status").read()).group(1))
+        assert SANITIZED or rss <= 8192, f"{rss} kB"
+        daemon.stop()
+
+
+def test_schema_is_untouched(place, shm):
+    db, replica = place
+    before = connect(db).execute("SELECT * FROM sqlite_schema").fetchall()
+    once(db, replica)
+    assert connect(db).execute("SELECT * FROM sqlite_schema").fetchall() == before
+
+
+def test_rollback_journal_mode(shm):
+    db, replica = os.path.join(shm, "a.db"), os.path.join(shm, "rep")
+    connect(db).executescript("CREATE TABLE t(x)")
+    p = once(db, replica)
+    assert "switched to WAL mode" in p.out
+    assert connect(db).execute("PRAGMA journal_mode").fetchone()[0] == "wal"
+
+
+def test_journal_mode_keep(shm):
+    db, replica, conf = (os.path.join(shm, n) for n in ("a.db", "rep", "c.yml"))
+    connect(db).executescript("CREATE TABLE t(x)")
+    open(conf, "w").write(f"dbs:\n- path: {db}\n  journal-mode: keep\n  monitor-interval: 50ms\n  replica:\n    path: {replica}\n")
+    with Daemon(None, None, os.path.join(shm, "log"), config=conf) as daemon:
+        daemon.wait_log("journal-mode: keep")
+        assert connect(db).execute("PRAGMA journal_mode").fetchone()[0] == "delete"
+        connect(db).execute("PRAGMA journal_mode=wal")
+        daemon.wait_log("caught up")
+        daemon.stop()
+
+
+def test_database_that_comes_later(shm):
+    db, replica = os.path.join(shm, "a.db"), os.path.join(shm, "rep")
+    with Daemon(db, replica, os.path.join(shm, "log")) as daemon:
+        daemon.wait_log("waiting for database")
+        c = new_database(db)
+        commit(c)
+        daemon.wait_log("caught up")
+        daemon.stop()
+    restore(replica, os.path.join(shm, "r.db"))
+    assert check_state(os.path.join(shm, "r.db")) == 1
+
+
+@pytest.mark.parametrize("page_size", [4096, 1024])
+def test_database_replaced_while_running(page_size, place, shm):
+    """H33, H88, H89: the new file is taken as a whole, nothing of the old one is mixed in."""
+    db, replica = place
+    c = connect(db)
+    commit(c, 5)
+    other = os.path.join(shm, "other.db")
+    o = new_database(other, page_size)
+    commit(o, 2)
+    o.close()
+    with Daemon(db, replica, os.path.join(shm, "log")).ready() as daemon:
+        os.rename(other, db)
+        for suffix in ("-wal", "-shm"):
+            if os.path.exists(db + suffix):
+                os.unlink(db + suffix)
+        daemon.wait_log("replaced")
+        n = connect(db)
+        commit(n, 2)
+        wait_for("the new one in the replica", lambda: restore(replica, os.path.join(shm, "r.db"), ok=None).rc == 0 and check_state(os.path.join(shm, "r.db")) == 4)
+        daemon.stop()
+    live_copy(db, os.path.join(shm, "live.db"))
+    restore(replica, os.path.join(shm, "r.db"))
+    assert_same_database(os.path.join(shm, "live.db"), os.path.join(shm, "r.db"))
+    restore(replica, os.path.join(shm, "first.db"), "-txid", "1")
+    assert check_state(os.path.join(shm, "first.db")) == 5
+
+
+def test_second_daemon_is_refused(place, shm):
+    db, replica = place
+    with Daemon(db, replica, os.path.join(shm, "log")).ready() as daemon:
+        p = once(db, replica, ok=False)
+        assert "another litestream" in p.err and f"pid {daemon.p.pid}" in p.err
+        daemon.stop()
+
+
+def test_replica_that_vanished_is_not_made_again(place, shm):
+    """H86, decisions 16: a mount point without its file system is not a place for a backup."""
+    db, replica = place
+    once(db, replica)
+    shutil.rmtree(replica)
+    commit(connect(db))
+    p = run(LITESTREAM, "replicate", "-once", db, url(replica), ok=None, timeout=90)
+    assert p.rc == 1 and "not created again" in p.err and not os.path.exists(replica)
+
+
+def test_replica_gone_and_back_while_running(place, shm):
+    db, replica = place
+    c = connect(db)
+    with Daemon(db, replica, os.path.join(shm, "log")).ready() as daemon:
+        os.rename(replica, replica + ".away")
+        commit(c, 3)
+        daemon.wait_log("replica sync error")
+        os.rename(replica + ".away", replica)
+        daemon.wait_log("replica sync recovered")
+        daemon.stop()
+    restore(replica, os.path.join(shm, "r.db"))
+    assert check_state(os.path.join(shm, "r.db")) == 3
+    check_level0(replica)
+
+
+@pytest.mark.parametrize("what", ["all", "position", "ltx", "replicas"])
+def test_local_state_removed(what, place, shm):
+    """H90: the state directory is a cache; without it history goes on in one line."""
+    db, replica = place
+    c = connect(db)
+    with Daemon(db, replica, os.path.join(shm, "log")).ready() as daemon:
+        commit(c, 3)
+        daemon.stop()
+    state = os.path.join(shm, ".a.db-litestream")
+    if what == "all":
+        shutil.rmtree(state)
+    elif what == "position":
+        os.unlink(os.path.join(state, "position"))
+    else:
+        shutil.rmtree(os.path.join(state, what))
+    commit(c, 2)
+    with Daemon(db, replica, os.path.join(shm, "log")).ready() as daemon:
+        commit(c, 1)
+        daemon.stop()
+    restore(replica, os.path.join(shm, "r.db"))
+    assert check_state(os.path.join(shm, "r.db")) == 6
+    check_history(replica, shm)
+
+
+@pytest.mark.parametrize("junk,text", [
+    (b"this is no database, but long enough to hold a header " * 4, "not a SQLite database"),
+    (bytes(range(256)) * 20, "not a SQLite database"),
+])
+def test_not_a_database(junk, text, shm):
+    db = os.path.join(shm, "a.db")
+    open(db, "wb").write(junk)
+    p = once(db, os.path.join(shm, "rep"), ok=False)
+    assert text in p.err + p.out
+    assert open(db, "rb").read() == junk
+
+
+def test_a_reader_of_long_standing(place, shm):
+    """The WAL cannot be reset below a reader; nothing is lost, and no files are made for nothing (H22)."""
+    db, replica = place
+    reader = connect(db)
+    reader.execute("BEGIN")
+    reader.execute("SELECT * FROM meta").fetchone()
+    c = connect(db)
+    with Daemon(db, replica, os.path.join(shm, "log")).ready() as daemon:
+        for _ in range(30):
+            c.execute("BEGIN")
+            c.executemany("INSERT INTO t(k, v) VALUES(?, ?)", [(1, b"x" * 3000)] * 60)
+            c.execute(SEAL)
+            c.execute("COMMIT")
+        reader.execute("ROLLBACK")
+        daemon.stop()
+    check_level0(replica)
+    restore(replica, os.path.join(shm, "r.db"))
+    assert check_state(os.path.join(shm, "r.db")) == 30
+
+
+if __name__ == "__main__":
+    sys.exit(tap.main(__file__))
