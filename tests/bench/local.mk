@@ -1,1 +1,4 @@
-# bench tests.
+# tests/bench/run builds and uses it; make check does not.
+EXTRA_PROGRAMS += tests/bench/bench
+tests_bench_bench_SOURCES = tests/bench/bench.c
+EXTRA_DIST += tests/bench/run
