@@ -209,6 +209,7 @@ open_all(struct db *db, enum db_state *state, struct ls_err *err)
 	db->db_fd = io_open(db->conf->path, O_RDONLY, 0, err);
 	if (db->db_fd == -ENOENT) {
 		*state = DB_MISSING;
+		ls_err_set(err, -ENOENT, "it does not exist yet");
 		return 0;
 	}
 	if (db->db_fd < 0)

@@ -440,14 +440,14 @@ finish_once(struct dbtask *t, struct ls_err *err)
 }
 
 int
-dbtask_finish(struct dbtask *t, bool wait_ok, struct ls_err *err)
+dbtask_finish(struct dbtask *t, bool patient, struct ls_err *err)
 {
 	uint64_t end = clock_mono_ms() + FINISH_MS;
 	bool told = false;
 	int rc;
 
 	while ((rc = finish_once(t, err)) < 0 && clock_mono_ms() < end && !stop_fired(t->abort)) {
-		if (t->state != DBTASK_OPEN && is_final(rc))
+		if ((t->state != DBTASK_OPEN && is_final(rc)) || (!patient && rc != -EAGAIN))
 			break;
 		if (t->state != DBTASK_OPEN)
 			dbtask_close(t);
@@ -467,7 +467,7 @@ dbtask_finish(struct dbtask *t, bool wait_ok, struct ls_err *err)
 				   atomic_load(&t->staged));
 	if (rc < 0)
 		return ls_err_wrap(err, rc, "database '%s' is not replicated", t->conf->path);
-	if (t->state != DBTASK_OPEN && !wait_ok)
+	if (t->state != DBTASK_OPEN && !patient)
 		return ls_err_set(err, -ENOENT, "database '%s': no position, waiting for data: %s",
 				  t->conf->path, t->waiting);
 	return 0;

@@ -87,10 +87,12 @@ void dbtask_capture(struct dbtask *t);
 bool dbtask_upload_due(struct dbtask *t, uint64_t now_ns);
 void dbtask_upload(struct dbtask *t);
 
-/* The end: captures and uploads everything, retrying the upload for at most 30 s or until abort
- * fires. An error names what is not replicated. wait_ok: a file that is not there yet is no error.
+/*
+ * The end: captures and uploads everything. An error names what is not replicated.
+ *   patient  the final sync of a daemon: errors are retried for at most 30 s or until abort fires,
+ * and a file that is not there yet is none. Else (-once) the first error ends it.
  */
-LS_MUST_USE int dbtask_finish(struct dbtask *t, bool wait_ok, struct ls_err *err);
+LS_MUST_USE int dbtask_finish(struct dbtask *t, bool patient, struct ls_err *err);
 
 /* Opening, in dbtask_open.c. Returns 0 with t->state open, or still closed (waiting), or dead. */
 LS_MUST_USE int dbtask_open(struct dbtask *t, struct ls_err *err);

@@ -166,11 +166,15 @@ class Daemon:
     def __init__(self, db, replica, log, *args, program=LITESTREAM, config=None):
         self.log = str(log)
         words = ["-config", config] if config else [str(db), url(replica)]
+        self.start = os.path.getsize(self.log) if os.path.exists(self.log) else 0
         with open(self.log, "ab") as f:
             self.p = subprocess.Popen([program, "replicate", *args, *words], stdin=subprocess.DEVNULL, stdout=f, stderr=f)
 
     def text(self):
-        return open(self.log, encoding="utf8", errors="replace").read()
+        """What this daemon has logged; the file may hold the lines of others before it."""
+        with open(self.log, encoding="utf8", errors="replace") as f:
+            f.seek(self.start)
+            return f.read()
 
     def wait_log(self, pattern, seconds=30):
         def seen():
@@ -184,7 +188,8 @@ class Daemon:
 
     def stop(self, rc=0):
         self.p.send_signal(signal.SIGTERM)
-        assert self.p.wait(60) == rc, self.text()
+        got = self.p.wait(60)
+        assert got == rc, f"exit {got}, wanted {rc}\n" + self.text()
 
     def kill(self):
         if self.p.poll() is None:
