@@ -200,8 +200,8 @@ io_unlink(const char *path, struct ls_err *err)
 	return ops->unlink(path) < 0 ? ls_err_sys(err, errno, "remove '%s'", path) : 0;
 }
 
-static int
-mkdir_one(const char *path, mode_t mode, struct ls_err *err)
+int
+io_mkdir(const char *path, mode_t mode, struct ls_err *err)
 {
 	struct stat st;
 
@@ -227,11 +227,11 @@ io_mkdirs(const char *path, mode_t mode, struct ls_err *err)
 		if (*p != '/' || p[-1] == '/')
 			continue;
 		*p = '\0';
-		if (ops->stat(copy, &st) < 0 && (rc = mkdir_one(copy, mode, err)) < 0)
+		if (ops->stat(copy, &st) < 0 && (rc = io_mkdir(copy, mode, err)) < 0)
 			return rc;
 		*p = '/';
 	}
-	return mkdir_one(copy, mode, err);
+	return io_mkdir(copy, mode, err);
 }
 
 int

@@ -69,6 +69,8 @@ LS_MUST_USE int io_rename(const char *from, const char *to, struct ls_err *err);
 LS_MUST_USE int io_rename_new(const char *from, const char *to, struct ls_err *err);
 LS_MUST_USE int io_link(const char *from, const char *to, struct ls_err *err);
 LS_MUST_USE int io_unlink(const char *path, struct ls_err *err);
+/* Makes one directory; an existing one is success, a missing parent is -ENOENT. */
+LS_MUST_USE int io_mkdir(const char *path, mode_t mode, struct ls_err *err);
 /* Makes the directory and its missing parents with this mode; an existing one is success. */
 LS_MUST_USE int io_mkdirs(const char *path, mode_t mode, struct ls_err *err);
 LS_MUST_USE int io_rmdir(const char *path, struct ls_err *err);

@@ -235,13 +235,26 @@ forget_durable(struct store_file *f)
 	f->ndurable = 0;
 }
 
-/* A directory is missing: whatever we knew may be wrong. */
+/* A directory is missing: whatever we knew may be wrong. Only those below the root are made: a root
+ * that has gone is never made again by a put (H86). */
 static int
 make_dirs(struct writing *w, struct ls_err *err)
 {
+	ls_autofree char *dir = strdup(w->dir);
+	int rc;
+
+	if (!dir)
+		return ls_err_set(err, -ENOMEM, "'%s': out of memory", w->path);
 	forget_durable(w->f);
 	w->made_dirs = true;
-	return io_mkdirs(w->dir, STORE_FILE_DIR_MODE, err);
+	for (char *p = dir + strlen(w->f->root); (p = strchr(p + 1, '/'));) {
+		*p = '\0';
+		rc = io_mkdir(dir, STORE_FILE_DIR_MODE, err);
+		*p = '/';
+		if (rc < 0)
+			return rc;
+	}
+	return io_mkdir(dir, STORE_FILE_DIR_MODE, err);
 }
 
 /* Makes the name durable, and once the names of the directories between it and the root. */
