@@ -44,7 +44,7 @@ struct conf {
 	size_t ndbs;
 	int log_level; /* enum log_level of base/log.h */
 	enum conf_log_type log_type;
-	bool log_stderr, log_source;
+	bool log_stderr;
 	char **warnings; /* unknown or ignored keys, one line each, for the log */
 	size_t nwarnings;
 };

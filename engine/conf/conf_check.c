@@ -5,6 +5,7 @@
 
 #include "engine/base/io.h"
 
+#include <limits.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
@@ -80,7 +81,7 @@ conf_check_path(const char *path, char **ret, struct ls_err *err)
 
 /* What makes two names one file: device and inode, of the directory while the file is missing. */
 struct identity {
-	const char *path;  /* as configured */
+	const char *path;  /* as configured, absolute */
 	const char *name;  /* below the directory, "" for the file itself */
 	const char *owner; /* the database of the entry */
 	dev_t dev;
@@ -90,20 +91,19 @@ struct identity {
 static void
 identify(const char *path, const char *owner, struct identity *ret)
 {
-	ls_autofree char *dir = strdup(path);
-	char *slash = dir ? strrchr(dir, '/') : NULL;
+	const char *slash = strrchr(path, '/');
+	char dir[PATH_MAX];
 	struct stat s;
 
 	*ret = (struct identity){.path = path, .name = path, .owner = owner};
 	if (io_stat(path, &s, NULL) == 0) {
 		ret->name = "";
-	} else if (slash) {
-		slash[slash == dir] = '\0';
+	} else {
+		/* A path that does not fit cannot be opened either. */
+		snprintf(dir, sizeof dir, "%.*s", slash > path ? (int)(slash - path) : 1, path);
 		if (io_stat(dir, &s, NULL) < 0)
 			return;
-		ret->name = strrchr(path, '/') + 1;
-	} else {
-		return;
+		ret->name = slash + 1;
 	}
 	ret->dev = s.st_dev;
 	ret->ino = s.st_ino;

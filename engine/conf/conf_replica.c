@@ -34,41 +34,49 @@ kept_by_escape(unsigned char c)
 	return c && c < 0x7f && (isalnum(c) || strchr("-_.~$&+,/:;=@", c));
 }
 
-/* The directory that the released program makes of a URL with this path. */
-static char *
-peer_path(const char *path)
+/* The directory that the released program makes of a URL with this path; *ret is NULL if that is
+ * no path at all. */
+static int
+peer_path(const char *path, char **ret, struct ls_err *err)
 {
 	ls_autofree char *plain = NULL;
 	const char *p = path;
-	char *out, *q;
+	char *q;
+	int rc;
 
+	*ret = NULL;
 	while (valid_in_path((unsigned char)*p))
 		p++;
 	if (!*p)
-		return strdup(path);
-	if (url_decode(path, &plain, NULL) < 0 || !(q = out = malloc(strlen(plain) * 3 + 1)))
-		return NULL;
+		return 0;
+	if ((rc = url_decode(path, &plain, err)) < 0)
+		return rc == -EINVAL ? 0 : rc;
+	if (!(q = malloc(strlen(plain) * 3 + 1)))
+		return ls_err_set(err, -ENOMEM, "replica: out of memory");
+	*ret = q;
 	for (p = plain; *p; p++)
 		if (kept_by_escape((unsigned char)*p))
 			*q++ = *p;
 		else
 			q += snprintf(q, 4, "%%%02X", (unsigned char)*p);
 	*q = '\0';
-	return out;
+	return 0;
 }
 
 /* The literal name; the encoded one if only that exists (the released program wrote it). */
-static void
-choose_path(char **path)
+static int
+choose_path(char **path, struct ls_err *err)
 {
-	ls_autofree char *other = peer_path(*path);
+	ls_autofree char *other = NULL;
 	struct stat s;
+	int rc = peer_path(*path, &other, err);
 
-	if (other && strcmp(other, *path) != 0 && io_stat(*path, &s, NULL) == -ENOENT &&
+	if (rc == 0 && other && io_stat(*path, &s, NULL) == -ENOENT &&
 	    io_stat(other, &s, NULL) == 0) {
 		free(*path);
 		*path = ls_steal_ptr(&other);
 	}
+	return rc;
 }
 
 static int
@@ -84,14 +92,14 @@ fill(const char *path, struct conf_replica *ret, struct ls_err *err)
 		return ls_err_set(err, -EINVAL,
 				  "file replica path required: write file:///DIRECTORY");
 	}
-	choose_path(&r.path);
+	rc = choose_path(&r.path, err);
 	r.type = strdup("file");
 	r.name = strdup("file");
 	if (asprintf(&r.url, "file://%s", r.path) < 0)
 		r.url = NULL;
-	if (!r.type || !r.name || !r.url) {
+	if (rc < 0 || !r.type || !r.name || !r.url) {
 		conf_replica_done(&r);
-		return ls_err_set(err, -ENOMEM, "replica: out of memory");
+		return rc < 0 ? rc : ls_err_set(err, -ENOMEM, "replica: out of memory");
 	}
 	*ret = r;
 	return 0;
