@@ -1,4 +1,4 @@
 # tests/bench/run builds and uses it; make check does not.
 EXTRA_PROGRAMS += tests/bench/bench
 tests_bench_bench_SOURCES = tests/bench/bench.c
-EXTRA_DIST += tests/bench/run
+EXTRA_DIST += tests/bench/run tests/bench/RESULTS.md
