@@ -7,10 +7,10 @@
 #include "engine/base/io.h"
 
 enum {
-	TAIL_FRAMES = 64, /* as many as may be captured while writers wait */
-	ROUNDS = 4,	  /* of phase 1, before another try later */
-	BUSY_MS = 5,	  /* until then, when a writer holds the lock */
-	DUTY = 24,	  /* barriers take at most 1/24 of the time, below the hard limit */
+	TAIL_FRAMES = 256, /* as many as may be captured while writers wait */
+	ROUNDS = 4,	   /* of phase 1, before another try later */
+	BUSY_MS = 5,	   /* until then, when a writer holds the lock */
+	DUTY = 24,	   /* barriers take at most 1/24 of the time, below the hard limit */
 };
 
 #define MS_NS UINT64_C(1000000)
@@ -131,7 +131,7 @@ checkpoint_run(struct checkpoint *k, struct capture *c, unsigned *ret_batches, s
 		if ((rc = db_checkpoint(c->db, false, err)) < 0 ||
 		    (rc = tail_length(c, &tail, err)) < 0)
 			return rc;
-		if (tail > TAIL_FRAMES * 4)
+		if (tail > TAIL_FRAMES)
 			continue;
 		rc = barrier(k, c, ret_batches, &done, err);
 		if (rc == -EBUSY)

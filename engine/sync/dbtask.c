@@ -224,6 +224,7 @@ static int
 capture_all(struct dbtask *t, struct ls_err *err)
 {
 	unsigned batches = 0;
+	uint32_t frames = 0;
 	int rc = 0;
 
 	if (t->need_image && (rc = take_image(t, err)) < 0)
@@ -239,8 +240,14 @@ capture_all(struct dbtask *t, struct ls_err *err)
 	if (rc < 0)
 		return rc;
 	if (checkpoint_wanted(&t->checkpoint, &t->capture, clock_mono_ns())) {
+		frames = t->capture.seen.mx_frame;
 		rc = checkpoint_run(&t->checkpoint, &t->capture, &batches, err);
 		note_captured(t, batches);
+		log_write(LOG_DEBUG, "checkpoint", LOG_STR("db", t->name),
+			  LOG_U64("frames", frames), LOG_U64("count", t->checkpoint.count),
+			  LOG_U64("failures", t->checkpoint.failures),
+			  LOG_U64("barrier_us", t->checkpoint.barrier_ns / 1000),
+			  LOG_U64("worst_us", t->checkpoint.worst_ns / 1000));
 	}
 	return rc;
 }
