@@ -1,1 +1,4 @@
-# Unit tests of engine/sync or sync.
+# Unit tests of engine/sync.
+UNIT_TESTS += tests/unit/test_position tests/unit/test_continuity
+tests_unit_test_position_SOURCES = tests/unit/test_position.c
+tests_unit_test_continuity_SOURCES = tests/unit/test_continuity.c
