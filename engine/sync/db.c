@@ -198,7 +198,11 @@ open_connections(struct db *db, enum db_state *state, struct ls_err *err)
 		return rc;
 	db->current = 0;
 	db->wal_fd = io_open(db->wal_path, O_RDONLY, 0, err);
-	return db->wal_fd < 0 ? db->wal_fd : 0;
+	if (db->wal_fd < 0)
+		return db->wal_fd;
+	if ((rc = io_fstat(db->wal_fd, &db->wal_st, err)) < 0)
+		return rc;
+	return io_stat(db->shm_path, &db->shm_st, err);
 }
 
 static int
@@ -232,8 +236,12 @@ db_open(const struct conf_db *conf, struct db *ret, enum db_state *ret_state, st
 
 	*db = (struct db){.conf = conf, .db_fd = -1, .wal_fd = -1};
 	*ret_state = DB_READY;
-	if (asprintf(&db->wal_path, "%s-wal", conf->path) < 0) {
+	if (asprintf(&db->wal_path, "%s-wal", conf->path) < 0)
 		db->wal_path = NULL;
+	if (asprintf(&db->shm_path, "%s-shm", conf->path) < 0)
+		db->shm_path = NULL;
+	if (!db->wal_path || !db->shm_path) {
+		db_close(db);
 		return ls_err_set(err, -ENOMEM, "database: out of memory");
 	}
 	rc = open_all(db, ret_state, err);
@@ -256,6 +264,7 @@ db_close(struct db *db)
 	if (db->db_fd >= 0)
 		close(db->db_fd);
 	free(db->wal_path);
+	free(db->shm_path);
 	*db = (struct db){.conf = db->conf, .db_fd = -1, .wal_fd = -1};
 }
 
@@ -319,14 +328,20 @@ db_frame_pgno(const struct db *db, uint32_t frame)
 	return walidx_frame_pgno(p, frame);
 }
 
-bool
-db_replaced(const struct db *db)
+static bool
+is_file(const char *path, const struct stat *known)
 {
 	struct stat st;
 
-	if (io_stat(db->conf->path, &st, NULL) < 0)
-		return true;
-	return st.st_dev != db->st.st_dev || st.st_ino != db->st.st_ino;
+	return io_stat(path, &st, NULL) == 0 && st.st_dev == known->st_dev &&
+	       st.st_ino == known->st_ino;
+}
+
+bool
+db_replaced(const struct db *db)
+{
+	return !is_file(db->conf->path, &db->st) || !is_file(db->wal_path, &db->wal_st) ||
+	       !is_file(db->shm_path, &db->shm_st);
 }
 
 int

@@ -30,13 +30,14 @@ enum db_state {
 
 struct db {
 	const struct conf_db *conf;
-	char *wal_path;
+	char *wal_path, *shm_path;
 	sqlite3 *conn[2];
 	sqlite3 *barrier; /* opened when first needed */
 	int current;	  /* conn that holds the pin */
 	bool next;	  /* the other one holds one, too */
 	int db_fd, wal_fd;
-	struct stat st; /* identity at open */
+	struct stat st;		    /* identity at open */
+	struct stat wal_st, shm_st; /* of the files beside it */
 	uint32_t page_size;
 	bool switched;		  /* to WAL mode by us */
 	const volatile void *shm; /* region 0 of the wal-index */
@@ -62,7 +63,7 @@ LS_MUST_USE int db_walidx(const struct db *db, struct walidx_header *ret, struct
 /* The page number that the wal-index has for a frame (from 1). 0: not mapped. */
 uint32_t db_frame_pgno(const struct db *db, uint32_t frame);
 
-/* Whether the path still names the file that was opened (H33). */
+/* Whether the three paths still name the files that were opened (H33, H88). */
 bool db_replaced(const struct db *db);
 
 /* PASSIVE, or one try of TRUNCATE, on the connection that holds no pin. Busy is no error. */

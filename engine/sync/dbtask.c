@@ -85,6 +85,7 @@ dbtask_init(struct dbtask *t, const struct conf_db *conf, const struct stop *abo
 	t->capture.progress = show_progress;
 	t->capture.progress_arg = t;
 	t->dir.lock_fd = -1;
+	pthread_mutex_init(&t->uploading, NULL);
 	init_tokens(t);
 }
 
@@ -258,12 +259,17 @@ open_or_capture(struct dbtask *t, struct ls_err *err)
 	int rc = 0;
 
 	if (t->state == DBTASK_OPEN && (atomic_load(&t->rebase) || db_replaced(&t->db))) {
+		/* The upload lane may be at work: then in a moment. */
+		if (pthread_mutex_trylock(&t->uploading) != 0)
+			return ls_err_set(err, -EAGAIN, "an upload is under way");
 		log_write(LOG_WARN,
-			  atomic_load(&t->rebase) ? "local state is gone, starting anew"
-						  : "database file was replaced or removed",
+			  atomic_load(&t->rebase)
+				  ? "local state and replica do not fit, starting anew"
+				  : "database, -wal or -shm file was replaced or removed",
 			  LOG_STR("db", t->conf->path));
 		atomic_store(&t->rebase, false);
 		dbtask_close(t);
+		pthread_mutex_unlock(&t->uploading);
 	}
 	if (t->state == DBTASK_CLOSED && (rc = dbtask_open(t, err)) < 0)
 		return rc;
@@ -304,7 +310,7 @@ note_error(struct dbtask *t, int rc, const struct ls_err *err)
 			  LOG_STR("error", err->msg), LOG_MS("retry-in", wait_ms));
 	}
 	if (opening)
-		dbtask_close(t);
+		dbtask_close(t); /* nothing is uploaded before it is open */
 }
 
 void
@@ -413,8 +419,11 @@ dbtask_upload(struct dbtask *t)
 {
 	struct store_call call = {.stop = t->abort, .priority = STORE_PRIO_CAPTURE};
 	struct ls_err err = {0};
-	int rc = try_upload(t, &call, &err);
+	int rc = 0;
 
+	LS_AUTOLOCK(&t->uploading);
+	if (t->state == DBTASK_OPEN)
+		rc = try_upload(t, &call, &err);
 	if (rc < 0) {
 		note_upload_error(t, rc, &err);
 		return;

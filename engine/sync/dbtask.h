@@ -24,7 +24,7 @@ struct dbtask {
 	const struct conf_db *conf;
 	const struct conf_replica *replica;
 	const char *name; /* base name, for the log */
-	enum dbtask_state state;
+	_Atomic enum dbtask_state state;
 	struct db db;
 	struct statedir dir;
 	struct capture capture;
@@ -39,7 +39,9 @@ struct dbtask {
 	double tokens, rate, burst;
 	uint64_t tokens_at_ns;
 
-	/* Between the lanes. */
+	/* Between the lanes. The upload lane holds uploading while it works; whoever closes the
+	 * task takes it first. */
+	pthread_mutex_t uploading;
 	_Atomic uint64_t staged; /* newest local batch */
 	_Atomic uint64_t acked;	 /* newest one in the replica */
 	_Atomic uint64_t image;	 /* TXID of a full image whose snapshot is still to be written */
@@ -54,7 +56,7 @@ struct dbtask {
 	/* Upload lane. */
 	struct backoff upload_backoff;
 	unsigned upload_errors;
-	uint64_t upload_retry_ns;
+	_Atomic uint64_t upload_retry_ns;
 	struct ls_err upload_err;
 
 	/* The fleet's. */
