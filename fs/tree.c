@@ -83,7 +83,7 @@ tree_txid_name(uint64_t txid, char out[TREE_NAME_MAX])
 uint64_t
 tree_date(int64_t time_ms)
 {
-	time_t t = (time_t)(time_ms >= 0 ? time_ms / 1000 : -((999 - time_ms) / 1000));
+	time_t t = (time_t)(time_ms / 1000 - (time_ms % 1000 < 0)); /* rounded down */
 	struct tm tm;
 
 	if (!gmtime_r(&t, &tm) || tm.tm_year < -1900 || tm.tm_year > 8099)

@@ -10,7 +10,7 @@
 #include "engine/format/ltx_index.h"
 #include "tests/fuzz/fuzz.h"
 
-enum { ENTRIES_MAX = 16 };
+enum { ENTRIES_MAX = 8 };
 
 static void
 walk(const uint8_t *p, size_t n, const struct ltx_header *h, const struct ltx_layout *at)
@@ -40,7 +40,7 @@ walk(const uint8_t *p, size_t n, const struct ltx_header *h, const struct ltx_la
 static void
 search(const uint8_t *p, size_t n, const struct ltx_header *h, const struct ltx_layout *at)
 {
-	for (size_t from = 0; from <= n && from < 256; from++) {
+	for (size_t from = 0; from <= n && from < 32; from++) {
 		struct ltx_index_entry e;
 		size_t off = 0, used;
 
