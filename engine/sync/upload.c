@@ -384,6 +384,11 @@ sink_out(void *arg, const void *p, size_t n, struct ls_err *err)
 
 	if (o->pending.len + n > o->pending.max && (rc = flush(o, err)) < 0)
 		return rc;
+	if (n > o->pending.max) { /* the page index of a large database */
+		rc = io_pwrite(o->fd, p, n, o->off, err);
+		o->off += n;
+		return rc;
+	}
 	return ls_buf_append(&o->pending, p, n) < 0
 		       ? ls_err_set(err, -ENOMEM, "snapshot: out of memory")
 		       : 0;
