@@ -22,7 +22,7 @@ LITESTREAM = os.path.join(TOP_BUILDDIR, "tools", "litestream")
 MOUNT = os.path.join(TOP_BUILDDIR, "fs", "mount.litestream")
 SHARED = os.path.join(os.path.dirname(os.path.abspath(TOP_SRCDIR)), "shared")
 WRITER = os.path.join(HERE, "writer.py")
-SANITIZED = "sanitize" in subprocess.run(["nm", "-a", LITESTREAM], capture_output=True, text=True).stdout
+SANITIZED = re.search("__(asan|tsan)_init", subprocess.run(["nm", "-a", LITESTREAM], capture_output=True, text=True).stdout) is not None
 
 
 def run(*args, ok=True, timeout=120, **kw):
