@@ -10,7 +10,7 @@ enum {
 	TAIL_FRAMES = 256, /* as many as may be captured while writers wait */
 	ROUNDS = 4,	   /* of phase 1, before another try later */
 	BUSY_MS = 5,	   /* until then, when a writer holds the lock */
-	DUTY = 24,	   /* barriers take at most 1/24 of the time, below the hard limit */
+	DUTY = 100,	   /* barriers take at most 1 % of the time, below the hard limit */
 };
 
 #define MS_NS UINT64_C(1000000)

@@ -9,8 +9,9 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
-enum { BARRIER_WAIT_MS = 20, WALIDX_TRIES_NS = 1000000 };
+enum { BARRIER_WAIT_NS = 8000000, BARRIER_PAUSE_NS = 20000, WALIDX_TRIES_NS = 1000000 };
 
 int
 db_library_init(struct ls_err *err)
@@ -365,14 +366,20 @@ db_checkpoint(struct db *db, bool truncate, struct ls_err *err)
 int
 db_barrier_begin(struct db *db, struct ls_err *err)
 {
+	static const struct timespec pause = {.tv_nsec = BARRIER_PAUSE_NS};
+	uint64_t end = clock_mono_ns() + BARRIER_WAIT_NS;
 	int rc;
 
 	if (!db->barrier) {
 		if ((rc = connect_to(db, &db->barrier, err)) < 0)
 			return rc;
-		sqlite3_busy_timeout(db->barrier, BARRIER_WAIT_MS);
+		sqlite3_busy_timeout(db->barrier, 0);
 	}
-	return exec(db->barrier, "BEGIN IMMEDIATE", err);
+	/* A writer at full speed leaves the lock for microseconds only: SQLite's own handler, which
+	 * sleeps for milliseconds, would hardly ever meet such a gap. */
+	while ((rc = exec(db->barrier, "BEGIN IMMEDIATE", err)) == -EBUSY && clock_mono_ns() < end)
+		nanosleep(&pause, NULL);
+	return rc;
 }
 
 void

@@ -17,6 +17,9 @@ enum {
 	RETRY_MAX_MS = 15000,
 	FINISH_MS = 30000,
 	PROGRESS_MS = 5000,
+	CHECK_FILES_MS = 100,
+	LOOK_MIN_MS = 2,
+	RATE_MS = 30,
 };
 
 #define MS_NS UINT64_C(1000000)
@@ -130,13 +133,44 @@ frame_in_flight(struct dbtask *t, const struct walidx_header *hz)
 	return wal_salts_equal(f.salts, hz->salts);
 }
 
+/* Whether the files are other ones, asked ten times a second at most. */
+static bool
+replaced(struct dbtask *t)
+{
+	uint64_t now = clock_mono_ns();
+
+	if (now - t->checked_ns < CHECK_FILES_MS * MS_NS)
+		return false;
+	t->checked_ns = now;
+	return db_replaced(&t->db);
+}
+
+uint64_t
+dbtask_next_look(struct dbtask *t, uint64_t now_ns, uint64_t when_ns)
+{
+	uint64_t limit = t->conf->min_checkpoint_page_count, mx = t->capture.seen.mx_frame;
+	uint64_t came =
+		mx >= t->rate_frames ? mx - t->rate_frames : mx; /* less: a new generation */
+	uint64_t passed = now_ns - t->rate_ns, next = when_ns;
+
+	if (mx >= limit || passed > RATE_MS * MS_NS)
+		next = now_ns; /* full, or a rate so old that it says nothing */
+	else if (came)
+		next = now_ns + passed * (limit - mx) / came;
+	t->rate_ns = now_ns;
+	t->rate_frames = (uint32_t)mx;
+	if (next < now_ns + LOOK_MIN_MS * MS_NS)
+		next = now_ns + LOOK_MIN_MS * MS_NS;
+	return next < when_ns ? next : when_ns;
+}
+
 enum dbtask_look
 dbtask_look(struct dbtask *t)
 {
 	const struct position *pos = &t->capture.pos;
 	struct walidx_header hz;
 
-	if (t->state != DBTASK_OPEN || atomic_load(&t->rebase) || db_replaced(&t->db))
+	if (t->state != DBTASK_OPEN || atomic_load(&t->rebase) || replaced(t))
 		return DBTASK_CHANGED;
 	if (db_walidx(&t->db, &hz, NULL) < 0)
 		return DBTASK_IN_FLIGHT;

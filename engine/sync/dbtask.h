@@ -35,6 +35,10 @@ struct dbtask {
 	bool stopping; /* close everything that is committed, whatever the tokens say */
 	const struct stop *abort;
 
+	uint64_t checked_ns; /* when the files' identities were compared */
+	uint64_t rate_ns;    /* when rate_frames was the horizon */
+	uint32_t rate_frames;
+
 	/* Batch tokens (decisions.md 1). */
 	double tokens, rate, burst;
 	uint64_t tokens_at_ns;
@@ -78,6 +82,9 @@ enum dbtask_look {
 	DBTASK_CHANGED,	  /* there is something to capture, to checkpoint, or to re-open */
 };
 enum dbtask_look dbtask_look(struct dbtask *t);
+
+/* While no token is free until when_ns: the next look, sooner if the WAL will be full before. */
+uint64_t dbtask_next_look(struct dbtask *t, uint64_t now_ns, uint64_t when_ns);
 
 /* Whether a batch may be closed now; if not, when (0: when the upload is done). */
 bool dbtask_may_capture(struct dbtask *t, uint64_t now_ns, uint64_t *ret_when_ns);

@@ -160,8 +160,8 @@ look(struct fleet *f, struct dbtask *t, uint64_t now)
 	t->next_look_ns = now + BUSY_LOOK_MS * MS_NS;
 	if (t->state != DBTASK_OPEN && when > now)
 		t->next_look_ns = when;
-	else if (when > now && when < t->next_look_ns)
-		t->next_look_ns = when;
+	else if (when > now)
+		t->next_look_ns = dbtask_next_look(t, now, when);
 }
 
 static void
