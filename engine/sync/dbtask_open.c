@@ -185,8 +185,8 @@ meet_replica(struct dbtask *t, bool found, struct ls_err *err)
 	atomic_store(&t->staged, keep);
 	t->connected = true;
 	if (t->need_image)
-		log_write(LOG_INFO, "full image", LOG_STR("db", t->name), LOG_STR("reason", why),
-			  LOG_TXID("txid", c->next_txid));
+		log_write(info->fresh ? LOG_INFO : LOG_WARN, "full image", LOG_STR("db", t->name),
+			  LOG_STR("reason", why), LOG_TXID("txid", c->next_txid));
 	else
 		log_write(LOG_INFO, "resuming", LOG_STR("db", t->name),
 			  LOG_TXID("txid", c->pos.txid));
