@@ -7,10 +7,11 @@
 #include "engine/base/io.h"
 
 enum {
-	TAIL_FRAMES = 256, /* as many as may be captured while writers wait */
-	ROUNDS = 4,	   /* of phase 1, before another try later */
-	BUSY_MS = 5,	   /* until then, when a writer holds the lock */
-	DUTY = 100,	   /* barriers take at most 1 % of the time, below the hard limit */
+	TAIL_FRAMES = 256,   /* more than that: phase 1 again before the lock is asked for */
+	LOCKED_FRAMES = 768, /* as many as may be captured while writers wait: about 1.5 ms */
+	ROUNDS = 4,	     /* of phase 1, before another try later */
+	BUSY_MS = 5,	     /* until then, when a writer holds the lock */
+	DUTY = 24,	     /* barriers take at most 1/24 of the time, below the hard limit */
 };
 
 #define MS_NS UINT64_C(1000000)
@@ -60,7 +61,7 @@ behind_barrier(struct capture *c, unsigned *batches, bool *ret_done, struct ls_e
 	*ret_done = false;
 	if ((rc = tail_length(c, &tail, err)) < 0)
 		return rc;
-	if (tail > TAIL_FRAMES)
+	if (tail > LOCKED_FRAMES)
 		return 0;
 	if ((rc = capture_tail(c, UINT64_MAX, &n, err)) < 0)
 		return rc;
@@ -139,16 +140,17 @@ checkpoint_run(struct checkpoint *k, struct capture *c, unsigned *ret_batches, s
 		if (rc < 0)
 			return rc;
 	}
-	if (!done) {
+	if (done && (rc = tail_length(c, &tail, err)) < 0)
+		return rc;
+	/* A reader of long standing keeps frames out of the file: do not fight (H22). */
+	if (!done || (tail == 0 && c->seen.backfill < c->seen.mx_frame)) {
 		k->failures++;
-		later(k, BUSY_MS * MS_NS * (k->failures < 20 ? k->failures : 20));
+		later(k, BUSY_MS * MS_NS * (k->failures < 50 ? k->failures : 50));
 		return 0;
 	}
 	k->failures = 0;
 	k->count++;
 	k->last_ns = clock_mono_ns();
 	later(k, k->barrier_ns * DUTY);
-	if ((rc = tail_length(c, &tail, err)) < 0)
-		return rc;
 	return shrink(c, err);
 }
