@@ -9,3 +9,7 @@ FAULT_LINK = $(AM_LDFLAGS) $(FAULT_WRAP)
 FAULT_TESTS += tests/fault/test_fault_store
 tests_fault_test_fault_store_SOURCES = tests/fault/test_fault_store.c $(FAULT_LIB) $(STORE_DRIVERS)
 tests_fault_test_fault_store_LDFLAGS = $(FAULT_LINK)
+FAULT_TESTS += tests/fault/test_fault_catalog
+tests_fault_test_fault_catalog_SOURCES = tests/fault/test_fault_catalog.c $(FAULT_LIB) \
+	$(STORE_DRIVERS)
+tests_fault_test_fault_catalog_LDFLAGS = $(FAULT_LINK)
