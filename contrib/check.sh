@@ -33,7 +33,7 @@ make -s lint || failed=$((failed + 1))
 
 step 'tests'
 make -s -k check V=0 >check.log 2>&1 || failed=$((failed + 1))
-grep -E '^(FAIL|ERROR|XPASS):' check.log || :
+grep -aE '^(FAIL|ERROR|XPASS):' check.log || :
 
 if [ "$quick" = no ]; then
 	step 'tests under ASan and UBSan'
@@ -42,7 +42,7 @@ if [ "$quick" = no ]; then
 		../configure -q --enable-werror --enable-sanitizers CFLAGS='-g -O1' PYTHON=/usr/bin/python3
 	make -s -j"$jobs" all
 	make -s -k check-asan V=0 >check.log 2>&1 || failed=$((failed + 1))
-	grep -E '^(FAIL|ERROR|XPASS):' check.log || :
+	grep -aE '^(FAIL|ERROR|XPASS):' check.log || :
 
 	step 'distcheck'
 	cd "$top/build"
@@ -54,17 +54,17 @@ fi
 
 step 'result'
 cd "$top"
-count() { cat build/check.log build-asan/check.log 2>/dev/null | grep -c "^$1" || :; }
-named() { grep -c "^PASS: tests/integration/$1" build/check.log || :; }
+count() { cat build/check.log build-asan/check.log 2>/dev/null | grep -ac "^$1" || :; }
+named() { grep -ac "^PASS: tests/integration/$1" build/check.log || :; }
 echo "interoperation checks: $(named test_interop)"
 echo "golden checks: $(named test_golden)"
 echo "mount checks: $(named test_mount)"
 passed=$(count 'PASS:')
 bad=$(($(count 'FAIL:') + $(count 'ERROR:')))
 skipped=$(count 'SKIP:')
-grep -h '^SKIP:' build/check.log build-asan/check.log 2>/dev/null || :
+grep -ah '^SKIP:' build/check.log build-asan/check.log 2>/dev/null || :
 if [ "${CI:-}" = true ]; then
-	unwanted=$(cat build/check.log build-asan/check.log 2>/dev/null | grep '^SKIP:' | grep -vc 'shared' || :)
+	unwanted=$(cat build/check.log build-asan/check.log 2>/dev/null | grep -a '^SKIP:' | grep -avc 'shared' || :)
 	[ "$unwanted" = 0 ] || {
 		echo "$unwanted tests were skipped, which CI does not accept"
 		failed=$((failed + 1))
