@@ -210,7 +210,7 @@ def test_mount8(world, tmp_path):
     _, _, replica = world
     helper = "/sbin/mount.litestream"
     if os.path.exists(helper):
-        pytest.skip("shared: a mount.litestream is installed on this machine")
+        pytest.skip("a mount.litestream is installed on this machine")
     os.symlink(MOUNT, helper)
     try:
         (tmp_path / "m").mkdir()
