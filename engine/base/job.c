@@ -15,7 +15,7 @@ struct job_pool {
 	pthread_t threads[];
 };
 
-enum { JOB_STACK = 256 * 1024 };
+enum { JOB_STACK = 1024 * 1024 };
 
 int
 job_thread(pthread_t *ret, const char *name, void *(*fn)(void *), void *arg, struct ls_err *err)

@@ -3,7 +3,8 @@
  * job: a fixed pool of threads for work that blocks.
  *
  * A job is embedded in its owner's struct, so that submitting never allocates and never fails. Jobs
- * start in the order of submission. The pool's threads have every signal blocked and a small stack.
+ * start in the order of submission. The pool's threads have every signal blocked and a stack of 1
+ * MiB.
  *
  * Lock order of the whole program: a module's own mutex, then the pool's. No lock is held across a
  * store call, fsync or FUSE reply.
@@ -31,7 +32,7 @@ void job_pool_free(struct job_pool *pool);
 /* The job must not be queued already. */
 void job_submit(struct job_pool *pool, struct job *job);
 
-/* Starts one thread with every signal blocked and a stack of 256 KiB. */
+/* Starts one thread with every signal blocked and a stack of 1 MiB. */
 LS_MUST_USE int
 job_thread(pthread_t *ret, const char *name, void *(*fn)(void *), void *arg, struct ls_err *err);
 

@@ -66,7 +66,7 @@ struct dbtask {
 	/* The fleet's. */
 	struct job capture_job, upload_job;
 	void *owner;
-	bool capture_busy, upload_busy;
+	atomic_bool capture_busy, upload_busy;
 	uint64_t next_look_ns;
 	unsigned quiet; /* looks in a row that saw nothing */
 	int wal_wd, dir_wd;

@@ -46,7 +46,7 @@ struct fleet {
 /* ---- jobs ---- */
 
 static void
-job_ended(struct fleet *f, bool *busy)
+job_ended(struct fleet *f, atomic_bool *busy)
 {
 	static const uint64_t one = 1;
 	ssize_t n;
@@ -78,7 +78,7 @@ run_upload(struct job *job)
 }
 
 static bool
-is_busy(struct fleet *f, const bool *flag)
+is_busy(struct fleet *f, const atomic_bool *flag)
 {
 	LS_AUTOLOCK(&f->lock);
 
@@ -86,7 +86,7 @@ is_busy(struct fleet *f, const bool *flag)
 }
 
 static void
-start_job(struct fleet *f, struct job_pool *pool, struct job *job, bool *busy)
+start_job(struct fleet *f, struct job_pool *pool, struct job *job, atomic_bool *busy)
 {
 	pthread_mutex_lock(&f->lock);
 	*busy = true;
