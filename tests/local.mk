@@ -37,10 +37,11 @@ check-integration:
 check-valgrind:
 	$(MAKE) check TESTS='$(UNIT_TESTS)' LOG_COMPILER='valgrind -q --error-exitcode=9 --leak-check=full'
 # What is worth its time in a sanitizer build: interoperation, golden files and mounts run in the other.
+ASAN_TESTS = $(UNIT_TESTS) $(FAULT_TESTS) tests/integration/test_capture.py \
+	tests/integration/test_cli.py tests/integration/test_flip.py \
+	tests/integration/test_kill.py tests/integration/test_replicate.py
 check-asan:
-	$(MAKE) check TESTS='$(UNIT_TESTS) $(FAULT_TESTS) tests/integration/test_capture.py \
-		tests/integration/test_cli.py tests/integration/test_flip.py \
-		tests/integration/test_kill.py tests/integration/test_replicate.py'
+	$(MAKE) check TESTS='$(ASAN_TESTS)'
 distcheck-quick:
 	$(MAKE) distcheck TESTS='$(UNIT_TESTS)'
 .PHONY: check-unit check-fault check-integration check-valgrind check-asan distcheck-quick

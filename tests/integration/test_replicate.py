@@ -263,7 +263,7 @@ def test_local_state_removed(what, place, shm):
 @pytest.mark.parametrize("junk,text", [
     (b"this is no database, but long enough to hold a header " * 4, "not a SQLite database"),
     (bytes(range(256)) * 20, "not a SQLite database"),
-])
+], ids=["text", "bytes"])
 def test_not_a_database(junk, text, shm):
     db = os.path.join(shm, "a.db")
     open(db, "wb").write(junk)
