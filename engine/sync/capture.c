@@ -81,7 +81,8 @@ publish(struct capture *c, struct stage_file *file, const struct ltx_header *h, 
 	to->commit = h->commit;
 	to->complete = false;
 	continuity_stamp(to, &c->db->st, clock_wall_ms() * 1000000);
-	if ((rc = position_write(&c->record, to, err)) < 0)
+	if ((rc = position_store(&c->record, to, err)) < 0 ||
+	    (!c->behind_barrier && (rc = position_sync(&c->record, err)) < 0))
 		return rc;
 	c->pos = *to;
 	c->next_txid = to->txid + 1;
@@ -175,6 +176,15 @@ capture_tail(struct capture *c, uint64_t max_batch_bytes, unsigned *ret_batches,
 	else
 		db_pin_cancel(c->db);
 	return rc;
+}
+
+uint32_t
+capture_pending(const struct capture *c)
+{
+	const struct walidx_header *hz = &c->seen;
+
+	return wal_salts_equal(hz->salts, c->pos.salts) ? hz->mx_frame - c->pos.frame
+							: hz->mx_frame;
 }
 
 /* ---- full image ---- */
@@ -363,7 +373,8 @@ capture_rest(struct capture *c, struct ls_err *err)
 		return rc;
 	continuity_stamp(&p, &st, clock_wall_ms() * 1000000);
 	p.complete = true;
-	if ((rc = position_write(&c->record, &p, err)) < 0)
+	if ((rc = position_store(&c->record, &p, err)) < 0 ||
+	    (rc = position_sync(&c->record, err)) < 0)
 		return rc;
 	c->pos = p;
 	return 0;

@@ -4,7 +4,9 @@
  *
  * The order that makes a crash harmless (engine.md 7.7): local file complete and durable, position
  * record durable, and only then does a pin move. Whatever may be overwritten next has been
- * captured. Threads: single (the owner).
+ * captured. Behind the barrier of a checkpoint the record is synced after the writers were let in
+ * again: if power fails in between, an older record means a re-base, of data that is in the
+ * database file. Threads: single (the owner).
  */
 #ifndef ENGINE_SYNC_CAPTURE_H
 #define ENGINE_SYNC_CAPTURE_H
@@ -23,6 +25,7 @@ struct capture {
 	enum ltx_encoding encoding;
 	struct frames frames;
 	struct walidx_header seen; /* horizon of the last look */
+	bool behind_barrier;	   /* writers wait: the position record is synced later */
 	bool unchained;		   /* set when H85 was met; the caller logs it and clears it */
 	bool clock_back;	   /* the same for a clock that went back by more than a minute */
 	uint64_t wal_bytes;	   /* captured since the start */
@@ -41,6 +44,9 @@ struct capture {
  */
 LS_MUST_USE int capture_tail(struct capture *c, uint64_t max_batch_bytes, unsigned *ret_batches,
 			     struct ls_err *err);
+
+/* Frames of the last look (seen) that are not captured. */
+uint32_t capture_pending(const struct capture *c);
 
 /* The whole database as one batch, under a fresh pin. */
 LS_MUST_USE int capture_image(struct capture *c, struct ls_err *err);

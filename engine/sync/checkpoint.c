@@ -17,6 +17,16 @@ enum {
 #define MS_NS UINT64_C(1000000)
 
 bool
+checkpoint_full(const struct capture *c)
+{
+	uint32_t min = c->db->conf->min_checkpoint_page_count;
+
+	/* An application that is busy is to find the WAL so short that it does not try itself. */
+	return c->seen.mx_frame > c->seen.backfill &&
+	       c->seen.mx_frame >= (c->db->holds_checkpoints ? min - min / 4 : min);
+}
+
+bool
 checkpoint_wanted(const struct checkpoint *k, const struct capture *c, uint64_t now_ns)
 {
 	const struct conf_db *conf = c->db->conf;
@@ -30,7 +40,7 @@ checkpoint_wanted(const struct checkpoint *k, const struct capture *c, uint64_t 
 		return k->failures == 0 || now_ns >= k->not_before_ns;
 	if (now_ns < k->not_before_ns)
 		return false;
-	if (hz->mx_frame >= min)
+	if (checkpoint_full(c))
 		return true;
 	return conf->checkpoint_interval_ms &&
 	       now_ns - k->last_ns >= conf->checkpoint_interval_ms * MS_NS;
@@ -46,7 +56,7 @@ tail_length(struct capture *c, uint32_t *ret, struct ls_err *err)
 	if (rc < 0)
 		return rc;
 	c->seen = hz;
-	*ret = wal_salts_equal(hz.salts, c->pos.salts) ? hz.mx_frame - c->pos.frame : hz.mx_frame;
+	*ret = capture_pending(c);
 	return 0;
 }
 
@@ -86,12 +96,14 @@ barrier(struct checkpoint *k, struct capture *c, unsigned *batches, bool *ret_do
 	if (rc < 0)
 		return rc;
 	start = clock_mono_ns();
+	c->behind_barrier = true;
 	rc = behind_barrier(c, batches, ret_done, err);
+	c->behind_barrier = false;
 	db_barrier_end(c->db);
 	k->barrier_ns = clock_mono_ns() - start;
 	if (k->barrier_ns > k->worst_ns)
 		k->worst_ns = k->barrier_ns;
-	return rc;
+	return rc < 0 ? rc : position_sync(&c->record, err);
 }
 
 /* One try, no waiting, while nothing new was written (F4). */

@@ -22,6 +22,9 @@ struct checkpoint {
 	unsigned failures; /* in a row */
 };
 
+/* Whether the WAL is as long as min-checkpoint-page-count allows. */
+bool checkpoint_full(const struct capture *c);
+
 /* Whether frames that are not in the database file yet are too many or too old. */
 bool checkpoint_wanted(const struct checkpoint *k, const struct capture *c, uint64_t now_ns);
 

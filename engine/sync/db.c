@@ -11,7 +11,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { BARRIER_WAIT_NS = 8000000, BARRIER_PAUSE_NS = 20000, WALIDX_TRIES_NS = 1000000 };
+enum { WALIDX_TRIES_NS = 1000000 };
 
 int
 db_library_init(struct ls_err *err)
@@ -27,8 +27,8 @@ db_library_init(struct ls_err *err)
 	return 0;
 }
 
-static int
-sqlite_error(sqlite3 *conn, int sql_rc, const char *what, struct ls_err *err)
+int
+db_sqlite_error(sqlite3 *conn, int sql_rc, const char *what, struct ls_err *err)
 {
 	int code = -EIO;
 
@@ -64,7 +64,7 @@ exec(sqlite3 *conn, const char *sql, struct ls_err *err)
 {
 	int rc = sqlite3_exec(conn, sql, NULL, NULL, NULL);
 
-	return rc == SQLITE_OK ? 0 : sqlite_error(conn, rc, sql, err);
+	return rc == SQLITE_OK ? 0 : db_sqlite_error(conn, rc, sql, err);
 }
 
 /* The first column of the first row as text; "" without one. */
@@ -81,18 +81,18 @@ query(sqlite3 *conn, const char *sql, char *out, size_t n, struct ls_err *err)
 			snprintf(out, n, "%s", (const char *)sqlite3_column_text(stmt, 0));
 	}
 	sqlite3_finalize(stmt);
-	return rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : sqlite_error(conn, rc, sql, err);
+	return rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : db_sqlite_error(conn, rc, sql, err);
 }
 
-static int
-connect_to(const struct db *db, sqlite3 **ret, struct ls_err *err)
+int
+db_connect(const struct db *db, sqlite3 **ret, struct ls_err *err)
 {
 	sqlite3 *conn = NULL;
 	int one = 1, rc;
 
 	rc = sqlite3_open_v2(db->conf->path, &conn, SQLITE_OPEN_READWRITE, NULL);
 	if (rc != SQLITE_OK) {
-		rc = sqlite_error(conn, rc, "open database", err);
+		rc = db_sqlite_error(conn, rc, "open database", err);
 		sqlite3_close(conn);
 		return rc;
 	}
@@ -191,10 +191,10 @@ open_connections(struct db *db, enum db_state *state, struct ls_err *err)
 {
 	int rc;
 
-	if ((rc = connect_to(db, &db->conn[0], err)) < 0 || (rc = ensure_wal(db, state, err)) < 0 ||
+	if ((rc = db_connect(db, &db->conn[0], err)) < 0 || (rc = ensure_wal(db, state, err)) < 0 ||
 	    *state != DB_READY)
 		return rc;
-	if ((rc = connect_to(db, &db->conn[1], err)) < 0 || (rc = pin(db->conn[0], err)) < 0 ||
+	if ((rc = db_connect(db, &db->conn[1], err)) < 0 || (rc = pin(db->conn[0], err)) < 0 ||
 	    (rc = map_walidx(db, err)) < 0)
 		return rc;
 	db->current = 0;
@@ -254,7 +254,7 @@ db_open(const struct conf_db *conf, struct db *ret, enum db_state *ret_state, st
 void
 db_close(struct db *db)
 {
-	sqlite3_close(db->barrier);
+	db_locks_close(db);
 	for (int i = 0; i < 2; i++) {
 		if (db->conn[i] && !sqlite3_get_autocommit(db->conn[i]))
 			sqlite3_exec(db->conn[i], "ROLLBACK", NULL, NULL, NULL);
@@ -343,47 +343,4 @@ db_replaced(const struct db *db)
 {
 	return !is_file(db->conf->path, &db->st) || !is_file(db->wal_path, &db->wal_st) ||
 	       !is_file(db->shm_path, &db->shm_st);
-}
-
-int
-db_checkpoint(struct db *db, bool truncate, struct ls_err *err)
-{
-	sqlite3 *conn = db->conn[!db->current];
-	int rc;
-
-	if (db->next)
-		return ls_err_set(err, -EBUSY, "checkpoint: both connections hold a pin");
-	sqlite3_busy_timeout(conn, 0);
-	rc = sqlite3_wal_checkpoint_v2(
-		conn, "main", truncate ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE,
-		NULL, NULL);
-	sqlite3_busy_timeout(conn, (int)db->conf->busy_timeout_ms);
-	if (rc != SQLITE_OK && (rc & 0xff) != SQLITE_BUSY && (rc & 0xff) != SQLITE_LOCKED)
-		return sqlite_error(conn, rc, "checkpoint", err);
-	return 0;
-}
-
-int
-db_barrier_begin(struct db *db, struct ls_err *err)
-{
-	static const struct timespec pause = {.tv_nsec = BARRIER_PAUSE_NS};
-	uint64_t end = clock_mono_ns() + BARRIER_WAIT_NS;
-	int rc;
-
-	if (!db->barrier) {
-		if ((rc = connect_to(db, &db->barrier, err)) < 0)
-			return rc;
-		sqlite3_busy_timeout(db->barrier, 0);
-	}
-	/* A writer at full speed leaves the lock for microseconds only: SQLite's own handler, which
-	 * sleeps for milliseconds, would hardly ever meet such a gap. */
-	while ((rc = exec(db->barrier, "BEGIN IMMEDIATE", err)) == -EBUSY && clock_mono_ns() < end)
-		nanosleep(&pause, NULL);
-	return rc;
-}
-
-void
-db_barrier_end(struct db *db)
-{
-	sqlite3_exec(db->barrier, "ROLLBACK", NULL, NULL, NULL);
 }

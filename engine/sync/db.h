@@ -32,9 +32,10 @@ struct db {
 	const struct conf_db *conf;
 	char *wal_path, *shm_path;
 	sqlite3 *conn[2];
-	sqlite3 *barrier; /* opened when first needed */
-	int current;	  /* conn that holds the pin */
-	bool next;	  /* the other one holds one, too */
+	sqlite3 *locks; /* opened when first needed; holds the two locks below */
+	bool holds_write, holds_checkpoints;
+	int current; /* conn that holds the pin */
+	bool next;   /* the other one holds one, too */
 	int db_fd, wal_fd;
 	struct stat st;		    /* identity at open */
 	struct stat wal_st, shm_st; /* of the files beside it */
@@ -68,8 +69,22 @@ bool db_replaced(const struct db *db);
 
 /* PASSIVE, or one try of TRUNCATE, on the connection that holds no pin. Busy is no error. */
 LS_MUST_USE int db_checkpoint(struct db *db, bool truncate, struct ls_err *err);
-/* The write lock, with a short wait. -EBUSY: not now. */
+
+/*
+ * Two locks of the wal-index, taken through SQLite's own VFS as its writers and checkpointers do;
+ * the kernel gives them back if we die.
+ *
+ * db_barrier: the write lock, with a short wait. -EBUSY: not now.
+ * db_hold_checkpoints: the checkpoint lock, if it is free. While it is held the automatic
+ * checkpoint of an application costs it one system call; db_checkpoint() lends it to itself.
+ */
 LS_MUST_USE int db_barrier_begin(struct db *db, struct ls_err *err);
 void db_barrier_end(struct db *db);
+void db_hold_checkpoints(struct db *db, bool hold);
+
+/* Between db.c and db_lock.c. */
+LS_MUST_USE int db_connect(const struct db *db, sqlite3 **ret, struct ls_err *err);
+int db_sqlite_error(sqlite3 *conn, int sql_rc, const char *what, struct ls_err *err);
+void db_locks_close(struct db *db);
 
 #endif

@@ -12,14 +12,15 @@
 
 enum {
 	BATCH_MAX = 64 << 20, /* bytes of WAL in one batch, unless one transaction is larger */
-	PRESSURE = 4,	      /* capture without a token when a quarter of the limit is waiting */
 	RETRY_BASE_MS = 500,
 	RETRY_MAX_MS = 15000,
 	FINISH_MS = 30000,
 	PROGRESS_MS = 5000,
 	CHECK_FILES_MS = 100,
-	LOOK_MIN_MS = 2,
-	RATE_MS = 30,
+	LOOK_MIN_MS = 2, /* while a checkpoint is near and no token is free */
+	LOOK_MAX_MS = 8,
+	BUSY_FRAMES = 64, /* as many at once: the application is busy, checkpoints are ours */
+	CALM_LOOKS = 5,	  /* as many quiet looks: they are everybody's */
 };
 
 #define MS_NS UINT64_C(1000000)
@@ -146,21 +147,11 @@ replaced(struct dbtask *t)
 }
 
 uint64_t
-dbtask_next_look(struct dbtask *t, uint64_t now_ns, uint64_t when_ns)
+dbtask_next_look(const struct dbtask *t, uint64_t now_ns, uint64_t when_ns)
 {
 	uint64_t limit = t->conf->min_checkpoint_page_count, mx = t->capture.seen.mx_frame;
-	uint64_t came =
-		mx >= t->rate_frames ? mx - t->rate_frames : mx; /* less: a new generation */
-	uint64_t passed = now_ns - t->rate_ns, next = when_ns;
+	uint64_t next = now_ns + (2 * mx >= limit ? LOOK_MIN_MS : LOOK_MAX_MS) * MS_NS;
 
-	if (mx >= limit || passed > RATE_MS * MS_NS)
-		next = now_ns; /* full, or a rate so old that it says nothing */
-	else if (came)
-		next = now_ns + passed * (limit - mx) / came;
-	t->rate_ns = now_ns;
-	t->rate_frames = (uint32_t)mx;
-	if (next < now_ns + LOOK_MIN_MS * MS_NS)
-		next = now_ns + LOOK_MIN_MS * MS_NS;
 	return next < when_ns ? next : when_ns;
 }
 
@@ -179,14 +170,16 @@ dbtask_look(struct dbtask *t)
 		return DBTASK_CHANGED;
 	if (checkpoint_wanted(&t->checkpoint, &t->capture, clock_mono_ns()))
 		return DBTASK_CHANGED;
-	return frame_in_flight(t, &hz) ? DBTASK_IN_FLIGHT : DBTASK_QUIET;
+	if (frame_in_flight(t, &hz))
+		return DBTASK_IN_FLIGHT;
+	if (t->quiet >= CALM_LOOKS)
+		db_hold_checkpoints(&t->db, false);
+	return DBTASK_QUIET;
 }
 
 bool
 dbtask_may_capture(struct dbtask *t, uint64_t now_ns, uint64_t *ret_when_ns)
 {
-	const struct walidx_header *hz = &t->capture.seen;
-	uint64_t limit = t->conf->min_checkpoint_page_count;
 
 	*ret_when_ns = 0;
 	if (t->state != DBTASK_OPEN) {
@@ -197,8 +190,7 @@ dbtask_may_capture(struct dbtask *t, uint64_t now_ns, uint64_t *ret_when_ns)
 		*ret_when_ns = t->retry_ns;
 		return false;
 	}
-	if (hz->mx_frame > hz->backfill && hz->mx_frame >= limit &&
-	    checkpoint_wanted(&t->checkpoint, &t->capture, now_ns))
+	if (checkpoint_full(&t->capture) && checkpoint_wanted(&t->checkpoint, &t->capture, now_ns))
 		return true;
 	if (t->upload_busy && !atomic_load(&t->upload_failing))
 		return false;
@@ -264,6 +256,8 @@ capture_all(struct dbtask *t, struct ls_err *err)
 
 	if (t->need_image && (rc = take_image(t, err)) < 0)
 		return rc;
+	if (capture_pending(&t->capture) >= BUSY_FRAMES)
+		db_hold_checkpoints(&t->db, true);
 	rc = capture_tail(&t->capture, BATCH_MAX, &batches, err);
 	note_captured(t, batches);
 	if (rc == -ESTALE) {
@@ -335,6 +329,7 @@ note_error(struct dbtask *t, int rc, const struct ls_err *err)
 		t->state = DBTASK_DEAD;
 		return;
 	}
+	db_hold_checkpoints(&t->db, false);
 	wait_ms = backoff_next_ms(&t->backoff, RETRY_BASE_MS, RETRY_MAX_MS);
 	t->retry_ns = clock_mono_ns() + wait_ms * MS_NS;
 	t->errors++;

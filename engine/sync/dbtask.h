@@ -36,8 +36,6 @@ struct dbtask {
 	const struct stop *abort;
 
 	uint64_t checked_ns; /* when the files' identities were compared */
-	uint64_t rate_ns;    /* when rate_frames was the horizon */
-	uint32_t rate_frames;
 
 	/* Batch tokens (decisions.md 1). */
 	double tokens, rate, burst;
@@ -83,8 +81,8 @@ enum dbtask_look {
 };
 enum dbtask_look dbtask_look(struct dbtask *t);
 
-/* While no token is free until when_ns: the next look, sooner if the WAL will be full before. */
-uint64_t dbtask_next_look(struct dbtask *t, uint64_t now_ns, uint64_t when_ns);
+/* While no token is free until when_ns: the next look, sooner if the WAL may be full before. */
+uint64_t dbtask_next_look(const struct dbtask *t, uint64_t now_ns, uint64_t when_ns);
 
 /* Whether a batch may be closed now; if not, when (0: when the upload is done). */
 bool dbtask_may_capture(struct dbtask *t, uint64_t now_ns, uint64_t *ret_when_ns);

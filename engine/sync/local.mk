@@ -4,6 +4,7 @@ engine_libengine_a_SOURCES += \
 	engine/sync/continuity.c engine/sync/continuity.h \
 	engine/sync/db.c engine/sync/db.h \
 	engine/sync/dbtask.c engine/sync/dbtask.h \
+	engine/sync/db_lock.c \
 	engine/sync/dbtask_open.c \
 	engine/sync/fleet.c engine/sync/fleet.h \
 	engine/sync/frames.c engine/sync/frames.h \

@@ -140,18 +140,29 @@ position_open(const char *path, mode_t mode, struct position_file *ret_file, str
 }
 
 int
-position_write(struct position_file *f, const struct position *p, struct ls_err *err)
+position_store(struct position_file *f, const struct position *p, struct ls_err *err)
 {
 	uint8_t raw[POSITION_SLOT_SIZE];
 	uint64_t seq = f->seq + 1;
 	int rc;
 
 	position_encode(p, seq, raw);
-	if ((rc = io_pwrite(f->fd, raw, sizeof raw, (seq & 1) * POSITION_SLOT_SIZE, err)) < 0 ||
-	    (rc = io_fdatasync(f->fd, "position", err)) < 0)
+	rc = io_pwrite(f->fd, raw, sizeof raw, (seq & 1) * POSITION_SLOT_SIZE, err);
+	if (rc < 0)
 		return ls_err_wrap(err, rc, "position record");
 	f->seq = seq;
+	f->unsynced = true;
 	return 0;
+}
+
+int
+position_sync(struct position_file *f, struct ls_err *err)
+{
+	int rc = f->unsynced ? io_fdatasync(f->fd, "position", err) : 0;
+
+	if (rc == 0)
+		f->unsynced = false;
+	return rc;
 }
 
 void

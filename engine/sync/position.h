@@ -33,15 +33,17 @@ struct position {
 
 struct position_file {
 	int fd;
-	uint64_t seq; /* of the newest valid slot */
+	uint64_t seq;  /* of the newest valid slot */
+	bool unsynced; /* something was stored since the last position_sync() */
 };
 
 /* Opens or creates. *ret_found: a valid slot was read. -EINVAL: unknown version. */
 LS_MUST_USE int position_open(const char *path, mode_t mode, struct position_file *ret_file,
 			      struct position *ret, bool *ret_found, struct ls_err *err);
-/* Durable when it returns. */
+/* Writes the other slot; durable after position_sync(). */
 LS_MUST_USE int
-position_write(struct position_file *f, const struct position *p, struct ls_err *err);
+position_store(struct position_file *f, const struct position *p, struct ls_err *err);
+LS_MUST_USE int position_sync(struct position_file *f, struct ls_err *err);
 void position_close(struct position_file *f);
 
 /* The codec, pure, for tests and the fuzzer. */

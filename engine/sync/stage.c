@@ -85,12 +85,21 @@ stage_commit(struct stage_file *f, int64_t time_ms, struct ls_err *err)
 
 	if (!path)
 		return ls_err_set(err, -ENOMEM, "stage: out of memory");
+	/* The name first: most file systems then make both durable with one journal commit, and
+	 * find nothing left to do for the directory. */
 	if ((rc = drain(f, err)) < 0 || (rc = io_set_time(f->fd, time_ms, err)) < 0 ||
-	    (rc = io_fsync(f->fd, f->tmp, err)) < 0 || (rc = io_rename(f->tmp, path, err)) < 0)
+	    (rc = io_rename(f->tmp, path, err)) < 0)
 		return rc;
 	free(f->tmp);
 	f->tmp = NULL;
-	return io_fsync_dir(f->dir->ltx0, err);
+	if ((rc = io_fsync(f->fd, path, err)) == 0)
+		rc = io_fsync_dir(f->dir->ltx0, err);
+	if (rc < 0) {
+		int ignored = io_unlink(path, NULL);
+
+		(void)ignored;
+	}
+	return rc;
 }
 
 void

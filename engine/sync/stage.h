@@ -3,7 +3,8 @@
  * stage: the local LTX files of a database: ltx/0/MIN-MAX.ltx in the state directory.
  *
  * From stage_commit() on a batch is ours: the file is complete and durable under its name. A crash
- * leaves either no name or a whole file.
+ * before that may leave the name of a file that is not whole: whoever opens the directory again
+ * drops what the position record does not know.
  * Threads: single (the owner of the database); files that are committed may be read by any.
  */
 #ifndef ENGINE_SYNC_STAGE_H

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """replicate: -once, the daemon, starts and stops, idleness, strange files."""
+import contextlib
 import os
 import random
 import signal
 import sqlite3
+import subprocess
 import sys
 import time
 
@@ -294,3 +296,37 @@ def test_a_reader_of_long_standing(place, shm):
 
 if __name__ == "__main__":
     sys.exit(tap.main(__file__))
+
+
+def wal_frames(db):
+    """mxFrame of the wal-index, read without a lock of ours."""
+    with open(db + "-shm", "rb") as f:
+        return int.from_bytes(f.read(20)[16:20], sys.byteorder)
+
+
+@pytest.mark.parametrize("auto", [0, 1000])
+def test_wal_stays_short_and_checkpoints_are_given_back(auto, place, shm):
+    """A busy application keeps its speed because the daemon checkpoints for it; a calm one may do it itself."""
+    db, replica = place
+    with Daemon(db, replica, os.path.join(shm, "log")).ready() as daemon:
+        w = subprocess.Popen([sys.executable, "-c", """
+import sqlite3, sys
+c = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=30)
+c.execute(f"PRAGMA wal_autocheckpoint={sys.argv[2]}")
+c.execute("PRAGMA synchronous=NORMAL")
+for i in range(30000):
+    c.execute("INSERT INTO t(k, v) VALUES(1, hex(randomblob(400)))")
+""", db, str(auto)])
+        longest = 0
+        while w.poll() is None:
+            longest = max(longest, wal_frames(db))
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                w.wait(0.01)
+        assert w.returncode == 0
+        assert longest < 30000, "the WAL began anew meanwhile; how soon is a row of the bench"
+        c = connect(db)
+        wait_for("a checkpoint by the application", lambda: c.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()[0] == 0)
+        daemon.stop()
+    restore(replica, os.path.join(shm, "r.db"))
+    c.close()
+    assert_same_database(db, os.path.join(shm, "r.db"))

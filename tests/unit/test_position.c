@@ -62,7 +62,7 @@ test_newest_slot_wins(void)
 	ok(!found, "nothing there");
 	for (uint64_t txid = 1; txid <= 5; txid++) {
 		p = sample(txid);
-		if (position_write(&f, &p, &err) < 0)
+		if (position_store(&f, &p, &err) < 0 || position_sync(&f, &err) < 0)
 			ok(false, "write: %s", err.msg);
 	}
 	position_close(&f);
