@@ -14,7 +14,6 @@ enum {
 	BATCH_MAX = 64 << 20, /* bytes of WAL in one batch, unless one transaction is larger */
 	RETRY_BASE_MS = 500,
 	RETRY_MAX_MS = 15000,
-	FINISH_MS = 30000,
 	PROGRESS_MS = 5000,
 	CHECK_FILES_MS = 100,
 	LOOK_MIN_MS = 2, /* while a checkpoint is near and no token is free */
@@ -161,7 +160,7 @@ dbtask_look(struct dbtask *t)
 	const struct position *pos = &t->capture.pos;
 	struct walidx_header hz;
 
-	if (t->state != DBTASK_OPEN || atomic_load(&t->rebase) || replaced(t))
+	if (t->state != DBTASK_OPEN || atomic_load(&t->fate) || replaced(t))
 		return DBTASK_CHANGED;
 	if (db_walidx(&t->db, &hz, NULL) < 0)
 		return DBTASK_IN_FLIGHT;
@@ -281,34 +280,62 @@ capture_all(struct dbtask *t, struct ls_err *err)
 	return rc;
 }
 
+/* Ends what cannot go on as it was: to be opened again, or for good. */
 static int
-open_or_capture(struct dbtask *t, struct ls_err *err)
+start_over(struct dbtask *t, struct ls_err *err)
 {
-	int rc = 0;
+	enum dbtask_fate fate;
 
-	if (t->state == DBTASK_OPEN && (atomic_load(&t->rebase) || db_replaced(&t->db))) {
-		/* The upload lane may be at work: then in a moment. */
-		if (pthread_mutex_trylock(&t->uploading) != 0)
-			return ls_err_set(err, -EAGAIN, "an upload is under way");
+	/* The upload lane may be at work: then in a moment. */
+	if (pthread_mutex_trylock(&t->uploading) != 0)
+		return ls_err_set(err, -EAGAIN, "an upload is under way");
+	fate = atomic_exchange(&t->fate, DBTASK_GOES_ON);
+	if (fate == DBTASK_FOREIGN)
+		log_write(LOG_ERROR, "capture is stopped", LOG_STR("db", t->conf->path),
+			  LOG_STR("reason", t->foreign.msg),
+			  LOG_STR("hint", "another program replicates this database or writes into "
+					  "this replica; stop it, then start this one again"));
+	else
 		log_write(LOG_WARN,
-			  atomic_load(&t->rebase)
+			  fate == DBTASK_REBASE
 				  ? "local state and replica do not fit, starting anew"
 				  : "database, -wal or -shm file was replaced or removed",
 			  LOG_STR("db", t->conf->path));
-		atomic_store(&t->rebase, false);
-		dbtask_close(t);
-		pthread_mutex_unlock(&t->uploading);
-	}
-	if (t->state == DBTASK_CLOSED && (rc = dbtask_open(t, err)) < 0)
-		return rc;
-	return t->state == DBTASK_OPEN ? capture_all(t, err) : 0;
+	dbtask_close(t);
+	if (fate == DBTASK_FOREIGN)
+		t->state = DBTASK_DEAD;
+	pthread_mutex_unlock(&t->uploading);
+	return 0;
+}
+
+int
+dbtask_open_or_capture(struct dbtask *t, struct ls_err *err)
+{
+	int rc = 0;
+
+	if (t->state == DBTASK_OPEN && (atomic_load(&t->fate) || db_replaced(&t->db)))
+		rc = start_over(t, err);
+	if (rc == 0 && t->state == DBTASK_CLOSED)
+		rc = dbtask_open(t, err);
+	if (rc == 0 && t->state == DBTASK_OPEN)
+		rc = capture_all(t, err);
+	if (rc == -EEXIST)
+		dbtask_set_foreign(t, err);
+	return rc;
 }
 
 /* Errors that no waiting will heal. */
-static bool
-is_final(int rc)
+bool
+dbtask_is_final(int rc)
 {
 	return rc == -EBADMSG || rc == -EINVAL || rc == -EACCES || rc == -EBUSY;
+}
+
+void
+dbtask_set_foreign(struct dbtask *t, const struct ls_err *err)
+{
+	t->foreign = *err;
+	atomic_store(&t->fate, DBTASK_FOREIGN);
 }
 
 static void
@@ -322,7 +349,7 @@ note_error(struct dbtask *t, int rc, const struct ls_err *err)
 		t->retry_ns = clock_mono_ns() + 2 * MS_NS;
 		return;
 	}
-	if (opening && is_final(rc) && !t->connected) {
+	if (opening && dbtask_is_final(rc) && !t->connected) {
 		log_write(LOG_ERROR, "database is not replicated", LOG_STR("db", t->conf->path),
 			  LOG_STR("error", err->msg));
 		dbtask_close(t);
@@ -346,7 +373,7 @@ void
 dbtask_capture(struct dbtask *t)
 {
 	struct ls_err err = {0};
-	int rc = open_or_capture(t, &err);
+	int rc = dbtask_open_or_capture(t, &err);
 
 	if (rc < 0) {
 		note_error(t, rc, &err);
@@ -362,158 +389,4 @@ dbtask_capture(struct dbtask *t)
 	t->errors = 0;
 	t->waiting[0] = '\0';
 	backoff_reset(&t->backoff);
-}
-
-/* ---- upload lane ---- */
-
-bool
-dbtask_upload_due(struct dbtask *t, uint64_t now_ns)
-{
-	bool work = atomic_load(&t->staged) > atomic_load(&t->acked) || atomic_load(&t->image);
-
-	return t->state == DBTASK_OPEN && work && now_ns >= t->upload_retry_ns;
-}
-
-static int
-upload_one(struct dbtask *t, const struct store_call *call, uint64_t txid, struct ls_err *err)
-{
-	int rc = upload_file(t->upload, call, txid, err);
-
-	if (rc < 0)
-		return rc;
-	atomic_store(&t->acked, txid);
-	log_write(LOG_DEBUG, "ltx file uploaded", LOG_STR("db", t->name), LOG_U64("level", 0),
-		  LOG_TXID("minTXID", txid), LOG_TXID("maxTXID", txid));
-	if (atomic_load(&t->image) != txid)
-		return stage_prune(&t->dir, txid, err);
-	if ((rc = upload_snapshot(t->upload, call, txid, err)) < 0)
-		return rc;
-	atomic_store(&t->image, 0);
-	log_write(LOG_INFO, "snapshot complete", LOG_STR("db", t->name), LOG_TXID("txid", txid));
-	return stage_prune(&t->dir, txid, err);
-}
-
-static int
-upload_all(struct dbtask *t, const struct store_call *call, struct ls_err *err)
-{
-	uint64_t image = atomic_load(&t->image);
-	int rc = 0;
-
-	if (image && image == atomic_load(&t->acked)) {
-		/* The image is there, its snapshot failed the last time. */
-		if ((rc = upload_snapshot(t->upload, call, image, err)) < 0)
-			return rc;
-		atomic_store(&t->image, 0);
-	}
-	while (rc == 0 && atomic_load(&t->acked) < atomic_load(&t->staged))
-		rc = upload_one(t, call, atomic_load(&t->acked) + 1, err);
-	return rc;
-}
-
-static void
-note_upload_error(struct dbtask *t, int rc, const struct ls_err *err)
-{
-	uint64_t wait_ms = backoff_next_ms(&t->upload_backoff, RETRY_BASE_MS, RETRY_MAX_MS);
-	bool news = strcmp(t->upload_err.msg, err->msg) != 0;
-
-	t->upload_err = *err;
-	t->upload_errors++;
-	t->upload_retry_ns = clock_mono_ns() + wait_ms * MS_NS;
-	atomic_store(&t->upload_failing, true);
-	if (news)
-		log_write(rc == -EEXIST ? LOG_ERROR : LOG_WARN, "replica sync error",
-			  LOG_STR("db", t->name), LOG_STR("error", err->msg),
-			  LOG_U64("consecutive_errors", t->upload_errors),
-			  LOG_MS("retry-in", wait_ms));
-}
-
-static int
-try_upload(struct dbtask *t, const struct store_call *call, struct ls_err *err)
-{
-	int rc = 0;
-
-	if (t->upload_errors)
-		rc = upload_reconnect(t->upload, call, err);
-	if (rc == 0)
-		rc = upload_all(t, call, err);
-	/* A local file that is gone or damaged cannot be sent: begin anew (H90). A replica that has
-	 * changed under us is looked at again from the start. */
-	if (rc == -EBADMSG || rc == -ESTALE || (rc == -ENOENT && upload_local_gone(t->upload)))
-		atomic_store(&t->rebase, true);
-	return rc;
-}
-
-void
-dbtask_upload(struct dbtask *t)
-{
-	struct store_call call = {.stop = t->abort, .priority = STORE_PRIO_CAPTURE};
-	struct ls_err err = {0};
-	int rc = 0;
-
-	LS_AUTOLOCK(&t->uploading);
-	if (t->state == DBTASK_OPEN)
-		rc = try_upload(t, &call, &err);
-	if (rc < 0) {
-		note_upload_error(t, rc, &err);
-		return;
-	}
-	if (t->upload_errors)
-		log_write(LOG_INFO, "replica sync recovered", LOG_STR("db", t->name),
-			  LOG_U64("previous_errors", t->upload_errors));
-	t->upload_errors = 0;
-	t->upload_err = (struct ls_err){0};
-	t->upload_retry_ns = 0;
-	backoff_reset(&t->upload_backoff);
-	atomic_store(&t->upload_failing, false);
-}
-
-/* ---- the end ---- */
-
-static int
-finish_once(struct dbtask *t, struct ls_err *err)
-{
-	struct store_call call = {.stop = t->abort};
-	int rc = open_or_capture(t, err);
-
-	if (rc < 0 || t->state != DBTASK_OPEN)
-		return rc;
-	if ((rc = try_upload(t, &call, err)) < 0) {
-		t->upload_errors++;
-		return rc;
-	}
-	return capture_rest(&t->capture, err);
-}
-
-int
-dbtask_finish(struct dbtask *t, bool patient, struct ls_err *err)
-{
-	uint64_t end = clock_mono_ms() + FINISH_MS;
-	bool told = false;
-	int rc;
-
-	while ((rc = finish_once(t, err)) < 0 && clock_mono_ms() < end && !stop_fired(t->abort)) {
-		if ((t->state != DBTASK_OPEN && is_final(rc)) || (!patient && rc != -EAGAIN))
-			break;
-		if (t->state != DBTASK_OPEN)
-			dbtask_close(t);
-		if (!told && rc != -EAGAIN)
-			log_write(LOG_WARN,
-				  "shutdown sync failed, retrying (press Ctrl+C again to skip)",
-				  LOG_STR("db", t->conf->path), LOG_STR("error", err->msg));
-		told |= rc != -EAGAIN;
-		if (stop_sleep(t->abort, rc == -EAGAIN ? 2 : 500) < 0)
-			break;
-	}
-	if (rc < 0 && t->state == DBTASK_OPEN)
-		return ls_err_wrap(err, rc,
-				   "database '%s': TXIDs %016" PRIx64 " to %016" PRIx64
-				   " are not in the replica",
-				   t->conf->path, atomic_load(&t->acked) + 1,
-				   atomic_load(&t->staged));
-	if (rc < 0)
-		return ls_err_wrap(err, rc, "database '%s' is not replicated", t->conf->path);
-	if (t->state != DBTASK_OPEN && !patient)
-		return ls_err_set(err, -ENOENT, "database '%s': no position, waiting for data: %s",
-				  t->conf->path, t->waiting);
-	return 0;
 }

@@ -20,6 +20,13 @@ enum dbtask_state {
 	DBTASK_DEAD,   /* cannot be replicated: the reason was logged */
 };
 
+/* What a lane found out about the future of the task. */
+enum dbtask_fate {
+	DBTASK_GOES_ON,
+	DBTASK_REBASE,	/* local state is gone, or the replica is another one: open again */
+	DBTASK_FOREIGN, /* somebody else writes the same files: stop (decisions.md 9) */
+};
+
 struct dbtask {
 	const struct conf_db *conf;
 	const struct conf_replica *replica;
@@ -47,7 +54,9 @@ struct dbtask {
 	_Atomic uint64_t staged; /* newest local batch */
 	_Atomic uint64_t acked;	 /* newest one in the replica */
 	_Atomic uint64_t image;	 /* TXID of a full image whose snapshot is still to be written */
-	_Atomic bool upload_failing, rebase; /* rebase: the upload lane found local state gone */
+	_Atomic bool upload_failing;
+	_Atomic enum dbtask_fate fate;
+	struct ls_err foreign; /* why, once fate is DBTASK_FOREIGN */
 
 	/* Capture lane: errors in a row. */
 	struct backoff backoff;
@@ -103,6 +112,10 @@ LS_MUST_USE int dbtask_finish(struct dbtask *t, bool patient, struct ls_err *err
 
 /* Opening, in dbtask_open.c. Returns 0 with t->state open, or still closed (waiting), or dead. */
 LS_MUST_USE int dbtask_open(struct dbtask *t, struct ls_err *err);
+/* Between dbtask.c and dbtask_upload.c. */
+LS_MUST_USE int dbtask_open_or_capture(struct dbtask *t, struct ls_err *err);
+void dbtask_set_foreign(struct dbtask *t, const struct ls_err *err);
+bool dbtask_is_final(int rc); /* an error that no waiting will heal */
 /* Logs a reason for waiting once. */
 void dbtask_wait(struct dbtask *t, const char *what, const char *why);
 

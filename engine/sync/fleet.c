@@ -169,7 +169,7 @@ serve(struct fleet *f, struct dbtask *t, uint64_t now)
 {
 	bool capturing = is_busy(f, &t->capture_busy), uploading = is_busy(f, &t->upload_busy);
 
-	if (!uploading && !capturing && atomic_load(&t->rebase))
+	if (!uploading && !capturing && atomic_load(&t->fate))
 		t->next_look_ns = now;
 	else if (!uploading && dbtask_upload_due(t, now))
 		start_job(f, f->upload_pool, &t->upload_job, &t->upload_busy);
@@ -178,7 +178,7 @@ serve(struct fleet *f, struct dbtask *t, uint64_t now)
 	/* The job has ended since: look at what it left. */
 	if (t->next_look_ns == UINT64_MAX && t->state != DBTASK_DEAD)
 		t->next_look_ns = t->state == DBTASK_OPEN ? now : t->retry_ns;
-	if (now >= t->next_look_ns && !(atomic_load(&t->rebase) && uploading))
+	if (now >= t->next_look_ns && !(atomic_load(&t->fate) && uploading))
 		look(f, t, now);
 }
 

@@ -6,10 +6,13 @@ engine_libengine_a_SOURCES += \
 	engine/sync/dbtask.c engine/sync/dbtask.h \
 	engine/sync/db_lock.c \
 	engine/sync/dbtask_open.c \
+	engine/sync/dbtask_upload.c \
+	engine/sync/upload_snapshot.c \
 	engine/sync/fleet.c engine/sync/fleet.h \
 	engine/sync/frames.c engine/sync/frames.h \
 	engine/sync/position.c engine/sync/position.h \
 	engine/sync/stage.c engine/sync/stage.h \
 	engine/sync/statedir.c engine/sync/statedir.h \
 	engine/sync/upload.c engine/sync/upload.h \
+	engine/sync/upload_impl.h \
 	engine/sync/watch.c engine/sync/watch.h

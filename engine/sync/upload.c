@@ -6,32 +6,18 @@
  */
 #include "config.h"
 
-#include "engine/sync/upload.h"
+#include "engine/sync/upload_impl.h"
 
 #include "engine/base/bytes.h"
 #include "engine/base/io.h"
 #include "engine/format/crc64.h"
 #include "engine/format/ltx_dec.h"
-#include "engine/replica/replica.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 enum { CURSOR_SIZE = 48, CURSOR_VERSION = 1 };
-
-struct upload {
-	const struct statedir *dir;
-	const struct conf_replica *conf;
-	struct store *store;
-	struct replica replica;
-	struct catalog_log *log;
-	char *home; /* replicas/NAME */
-	char root[STORE_ETAG_MAX];
-	bool seen; /* this state directory has met this replica before */
-	bool local_gone;
-	struct upload_info info;
-};
 
 static char *
 in_home(const struct upload *u, const char *name)
@@ -191,15 +177,8 @@ upload_connect(struct upload *u, const struct store_call *call, struct ls_err *e
 
 /* ---- local files as sources ---- */
 
-struct local {
-	int fd;
-	uint64_t size;
-	char *path;
-	int64_t time_ms;
-};
-
-static void
-local_close(struct local *l)
+void
+upload_local_close(struct upload_local *l)
 {
 	if (l->fd >= 0)
 		close(l->fd);
@@ -209,22 +188,22 @@ local_close(struct local *l)
 static int
 local_read(void *arg, uint64_t off, void *p, size_t n, struct ls_err *err)
 {
-	const struct local *l = arg;
+	const struct upload_local *l = arg;
 	int rc = io_pread_exact(l->fd, p, n, off, err);
 
 	return rc < 0 ? ls_err_wrap(err, rc, "'%s'", l->path) : 0;
 }
 
-/* Opens and looks at the header: a file that is not what its name says is never sent (H90). */
-static int
-local_open(const struct statedir *dir, uint64_t txid, struct local *ret, struct ls_err *err)
+int
+upload_local_open(const struct statedir *dir, uint64_t txid, struct upload_local *ret,
+		  struct ls_err *err)
 {
 	uint8_t raw[LTX_HEADER_SIZE];
 	struct ltx_header h;
 	struct stat st;
 	int rc;
 
-	*ret = (struct local){.fd = -1, .path = stage_path(dir, txid)};
+	*ret = (struct upload_local){.fd = -1, .path = stage_path(dir, txid)};
 	if (!ret->path)
 		return ls_err_set(err, -ENOMEM, "upload: out of memory");
 	ret->fd = io_open(ret->path, O_RDONLY, 0, err);
@@ -246,7 +225,7 @@ upload_same_tail(struct upload *u, const struct store_call *call, bool *ret_same
 		 struct ls_err *err)
 {
 	const struct catalog_file *f = newest_l0(catalog_log_catalog(u->log));
-	LS_AUTO(local_close) struct local l = {.fd = -1};
+	LS_AUTO(upload_local_close) struct upload_local l = {.fd = -1};
 	uint8_t here[LTX_TRAILER_SIZE], there[LTX_TRAILER_SIZE];
 	char key[REPLICA_KEY_MAX];
 	struct store_get g = {.key = key, .len = sizeof there};
@@ -256,7 +235,7 @@ upload_same_tail(struct upload *u, const struct store_call *call, bool *ret_same
 	*ret_same = false;
 	if (!f || f->min != f->max || f->max != u->info.remote_max || f->size < LTX_SIZE_MIN)
 		return 0;
-	rc = local_open(u->dir, f->max, &l, NULL);
+	rc = upload_local_open(u->dir, f->max, &l, NULL);
 	if (rc < 0 || l.size != f->size)
 		return rc == -ENOMEM ? ls_err_set(err, rc, "out of memory") : 0;
 	replica_key(&u->replica, 0, f->min, f->max, key);
@@ -268,9 +247,9 @@ upload_same_tail(struct upload *u, const struct store_call *call, bool *ret_same
 	return 0;
 }
 
-static int
-put(struct upload *u, const struct store_call *call, const struct local *l,
-    const struct catalog_file *f, struct ls_err *err)
+int
+upload_put(struct upload *u, const struct store_call *call, const struct upload_local *l,
+	   const struct catalog_file *f, struct ls_err *err)
 {
 	char key[REPLICA_KEY_MAX];
 	struct store_put p = {.key = key, .time_ms = l->time_ms, .create_only = true};
@@ -284,9 +263,8 @@ put(struct upload *u, const struct store_call *call, const struct local *l,
 	return catalog_log_put(u->log, f, err);
 }
 
-/* The root is looked at before each put: nothing is written under a bare mount point (H86). */
-static int
-same_root(struct upload *u, const struct store_call *call, struct ls_err *err)
+int
+upload_same_root(struct upload *u, const struct store_call *call, struct ls_err *err)
 {
 	char now[STORE_ETAG_MAX];
 	bool parent_ok;
@@ -308,7 +286,7 @@ upload_reconnect(struct upload *u, const struct store_call *call, struct ls_err 
 	uint64_t known = u->info.remote_max;
 	int rc;
 
-	if ((rc = same_root(u, call, err)) < 0 ||
+	if ((rc = upload_same_root(u, call, err)) < 0 ||
 	    (rc = catalog_load(&u->replica, call, &cat, err)) < 0)
 		return rc;
 	/* A put whose acknowledgement was lost is one more than we know of. */
@@ -328,20 +306,20 @@ upload_local_gone(const struct upload *u)
 int
 upload_file(struct upload *u, const struct store_call *call, uint64_t txid, struct ls_err *err)
 {
-	LS_AUTO(local_close) struct local l = {.fd = -1};
+	LS_AUTO(upload_local_close) struct upload_local l = {.fd = -1};
 	struct catalog_file f = {.min = txid, .max = txid, .time_exact = true};
 	int rc;
 
 	u->local_gone = false;
-	if ((rc = same_root(u, call, err)) < 0)
+	if ((rc = upload_same_root(u, call, err)) < 0)
 		return rc;
-	if ((rc = local_open(u->dir, txid, &l, err)) < 0) {
+	if ((rc = upload_local_open(u->dir, txid, &l, err)) < 0) {
 		u->local_gone = true;
 		return rc;
 	}
 	f.size = l.size;
 	f.time_ms = l.time_ms;
-	if ((rc = put(u, call, &l, &f, err)) < 0)
+	if ((rc = upload_put(u, call, &l, &f, err)) < 0)
 		return rc;
 	u->info.acked = txid;
 	u->info.fresh = false;
@@ -349,145 +327,4 @@ upload_file(struct upload *u, const struct store_call *call, uint64_t txid, stru
 	if (txid > u->info.remote_max)
 		u->info.remote_max = txid;
 	return write_cursor(u, err);
-}
-
-/* ---- the snapshot that goes with a full image ---- */
-
-static int
-source_local(void *arg, uint64_t off, void *p, size_t n, size_t *ret_n, struct ls_err *err)
-{
-	return io_pread(((struct local *)arg)->fd, p, n, off, ret_n, err);
-}
-
-struct out {
-	int fd;
-	uint64_t off;
-	struct ls_buf pending;
-	int spill_fd;
-};
-
-static int
-flush(struct out *o, struct ls_err *err)
-{
-	int rc = io_pwrite(o->fd, o->pending.p, o->pending.len, o->off, err);
-
-	o->off += o->pending.len;
-	o->pending.len = 0;
-	return rc;
-}
-
-static int
-sink_out(void *arg, const void *p, size_t n, struct ls_err *err)
-{
-	struct out *o = arg;
-	int rc;
-
-	if (o->pending.len + n > o->pending.max && (rc = flush(o, err)) < 0)
-		return rc;
-	if (n > o->pending.max) { /* the page index of a large database */
-		rc = io_pwrite(o->fd, p, n, o->off, err);
-		o->off += n;
-		return rc;
-	}
-	return ls_buf_append(&o->pending, p, n) < 0
-		       ? ls_err_set(err, -ENOMEM, "snapshot: out of memory")
-		       : 0;
-}
-
-static int
-copy_pages(struct ltx_dec *d, struct ltx_enc *e, const struct store_call *call, struct ls_err *err)
-{
-	struct ltx_page page;
-	const uint8_t *stored = NULL;
-	int rc;
-
-	while ((rc = ltx_dec_next(d, &page, &stored, err)) == 0)
-		if ((rc = ltx_enc_stored(e, &page, stored, err)) < 0 ||
-		    (rc = store_call_check(call, err)) < 0)
-			return rc;
-	return rc < 0 ? rc : 0;
-}
-
-static int
-write_snapshot(struct local *from, struct out *o, const struct store_call *call, struct ls_err *err)
-{
-	struct stage_spill spill;
-	struct ltx_dec *d = NULL;
-	struct ltx_trailer t;
-	struct ltx_header h;
-	struct ltx_enc e;
-	int rc = ltx_dec_open(source_local, from, from->size, &d, err);
-
-	if (rc < 0)
-		return rc;
-	h = *ltx_dec_header(d);
-	h.min_txid = 1;
-	rc = ltx_enc_begin(&e, &h, LTX_FRAME, sink_out, o, err);
-	e.spill = stage_spill_init(&spill, o->spill_fd);
-	if (rc == 0)
-		rc = copy_pages(d, &e, call, err);
-	if (rc == 0)
-		rc = ltx_enc_end(&e, 0, &t, err);
-	if (rc == 0)
-		rc = flush(o, err);
-	ltx_enc_done(&e);
-	ltx_dec_close(d);
-	return rc < 0 ? ls_err_wrap(err, rc, "local file '%s'", from->path) : 0;
-}
-
-static int
-put_snapshot(struct upload *u, const struct store_call *call, const char *tmp, struct local *from,
-	     struct ls_err *err)
-{
-	struct out o = {.spill_fd = -1};
-	struct local l = {.time_ms = from->time_ms, .path = (char *)(uintptr_t)tmp};
-	struct catalog_file f = {.min = 1,
-				 .level = LTX_LEVEL_SNAPSHOT,
-				 .time_ms = from->time_ms,
-				 .time_exact = true};
-	int rc;
-
-	o.fd = io_open(tmp, O_RDWR | O_CREAT | O_TRUNC, u->dir->file_mode, err);
-	if (o.fd < 0)
-		return o.fd;
-	ls_buf_init(&o.pending, 1 << 20);
-	if ((rc = stage_spill_open(u->dir, &o.spill_fd, err)) == 0)
-		rc = write_snapshot(from, &o, call, err);
-	if (rc == 0)
-		rc = io_fsync(o.fd, tmp, err);
-	if (rc == 0) {
-		l.fd = o.fd;
-		l.size = f.size = o.off;
-	}
-	ls_buf_done(&o.pending);
-	if (rc == 0) {
-		f.max = u->info.acked;
-		rc = put(u, call, &l, &f, err);
-	}
-	if (o.spill_fd >= 0)
-		close(o.spill_fd);
-	close(o.fd);
-	return rc;
-}
-
-int
-upload_snapshot(struct upload *u, const struct store_call *call, uint64_t txid, struct ls_err *err)
-{
-	LS_AUTO(local_close) struct local from = {.fd = -1};
-	ls_autofree char *tmp = io_join(u->dir->path, "snapshot.tmp");
-	int rc, ignored;
-
-	if (!tmp)
-		return ls_err_set(err, -ENOMEM, "snapshot: out of memory");
-	if (u->info.acked != txid)
-		return ls_err_set(err, -EINVAL, "snapshot of %016" PRIx64 " before its upload",
-				  txid);
-	if ((rc = same_root(u, call, err)) < 0 || (rc = local_open(u->dir, txid, &from, err)) < 0)
-		return rc;
-	rc = put_snapshot(u, call, tmp, &from, err);
-	ignored = io_unlink(tmp, NULL);
-	(void)ignored;
-	if (rc == 0)
-		u->info.has_base = true;
-	return rc;
 }

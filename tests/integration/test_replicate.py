@@ -330,3 +330,17 @@ for i in range(30000):
     restore(replica, os.path.join(shm, "r.db"))
     c.close()
     assert_same_database(db, os.path.join(shm, "r.db"))
+
+
+def test_another_writer_in_the_replica_stops_capture(place, shm):
+    """decisions.md 9: two writers would ruin each other's history, so ours ends and says why."""
+    db, replica = place
+    c = connect(db)
+    with Daemon(db, replica, os.path.join(shm, "log")).ready() as daemon:
+        with open(os.path.join(replica, "ltx/0/0000000000000002-0000000000000002.ltx"), "wb") as f:
+            f.write(b"written by somebody else")
+        commit(c)
+        assert daemon.p.wait(30) == 1, "the only database is not replicated any more"
+    log = open(os.path.join(shm, "log")).read()
+    assert "capture is stopped" in log and "another program" in log
+    assert open(os.path.join(replica, "ltx/0/0000000000000002-0000000000000002.ltx"), "rb").read() == b"written by somebody else"
