@@ -37,9 +37,8 @@ source_setup_log(const struct conf *conf, bool to_stderr, const char *level)
 static void
 on_signal(int sig)
 {
-	(void)sig;
 	if (!stop_fired(on_first))
-		stop_fire(on_first);
+		stop_fire_signal(on_first, sig);
 	else if (on_second)
 		stop_fire(on_second);
 }

@@ -50,6 +50,7 @@ const struct io_ops io_system = {
 	.rmdir = rmdir,
 	.stat = stat,
 	.fstat = fstat,
+	.fstatfs = fstatfs,
 	.utimens = sys_utimens,
 	.futimens = futimens,
 	.fchown = fchown,
@@ -250,6 +251,24 @@ int
 io_fstat(int fd, struct stat *ret, struct ls_err *err)
 {
 	return ops->fstat(fd, ret) < 0 ? ls_err_sys(err, errno, "fstat") : 0;
+}
+
+const char *
+io_remote_fs(int fd)
+{
+	static const struct {
+		uint32_t magic; /* statfs(2) */
+		const char *name;
+	} remote[] = {{0x6969, "nfs"},	   {0xff534d42, "cifs"}, {0xfe534d42, "smb2"},
+		      {0x517b, "smb"},	   {0x01021997, "9p"},	 {0x00c36400, "ceph"},
+		      {0x5346414f, "afs"}, {0x65735546, "fuse"}};
+	struct statfs st;
+
+	if (ops->fstatfs(fd, &st) == 0)
+		for (size_t i = 0; i < sizeof remote / sizeof *remote; i++)
+			if ((uint32_t)st.f_type == remote[i].magic)
+				return remote[i].name;
+	return NULL;
 }
 
 int

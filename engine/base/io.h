@@ -17,6 +17,7 @@
 #include <stdint.h>
 #include <sys/stat.h>
 #include <sys/types.h>
+#include <sys/vfs.h>
 
 struct io_ops {
 	int (*open)(const char *path, int flags, mode_t mode);
@@ -36,6 +37,7 @@ struct io_ops {
 	int (*rmdir)(const char *path);
 	int (*stat)(const char *path, struct stat *st);
 	int (*fstat)(int fd, struct stat *st);
+	int (*fstatfs)(int fd, struct statfs *st);
 	int (*utimens)(const char *path, const struct timespec ts[2]);
 	int (*futimens)(int fd, const struct timespec ts[2]);
 	int (*fchown)(int fd, uid_t uid, gid_t gid);
@@ -76,6 +78,8 @@ LS_MUST_USE int io_mkdirs(const char *path, mode_t mode, struct ls_err *err);
 LS_MUST_USE int io_rmdir(const char *path, struct ls_err *err);
 LS_MUST_USE int io_stat(const char *path, struct stat *ret, struct ls_err *err);
 LS_MUST_USE int io_fstat(int fd, struct stat *ret, struct ls_err *err);
+/* Name of a network file system (or one that hides one) that the file lives on; NULL: local. */
+const char *io_remote_fs(int fd);
 /* Makes created, renamed and removed names in this directory durable. */
 LS_MUST_USE int io_fsync_dir(const char *path, struct ls_err *err);
 /* Sets access and modification time. */

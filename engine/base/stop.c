@@ -6,12 +6,14 @@
 #include "engine/base/clock.h"
 
 #include <poll.h>
+#include <signal.h>
 #include <sys/eventfd.h>
 
 int
 stop_init(struct stop *s, struct ls_err *err)
 {
 	atomic_init(&s->fired, false);
+	atomic_init(&s->signal, 0);
 	s->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	return s->fd < 0 ? ls_err_sys(err, errno, "eventfd") : 0;
 }
@@ -33,6 +35,28 @@ stop_fire(struct stop *s)
 	atomic_store(&s->fired, true);
 	n = write(s->fd, &one, sizeof one);
 	(void)n; /* a full counter is readable, which is all that is wanted */
+}
+
+void
+stop_fire_signal(struct stop *s, int signal)
+{
+	atomic_store(&s->signal, signal);
+	stop_fire(s);
+}
+
+const char *
+stop_signal_name(const struct stop *s)
+{
+	switch (atomic_load(&s->signal)) {
+	case SIGINT:
+		return "interrupt";
+	case SIGTERM:
+		return "terminated";
+	case SIGHUP:
+		return "hangup";
+	default:
+		return "";
+	}
 }
 
 bool

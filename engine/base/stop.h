@@ -15,7 +15,8 @@
 
 struct stop {
 	atomic_bool fired;
-	int fd; /* readable once fired */
+	int fd;		   /* readable once fired */
+	atomic_int signal; /* that fired it; 0: none */
 };
 
 LS_MUST_USE int stop_init(struct stop *s, struct ls_err *err);
@@ -23,6 +24,9 @@ void stop_done(struct stop *s);
 
 /* Safe in a signal handler. */
 void stop_fire(struct stop *s);
+void stop_fire_signal(struct stop *s, int signal);
+/* "interrupt", "terminated", "hangup", "" */
+const char *stop_signal_name(const struct stop *s);
 bool stop_fired(const struct stop *s);
 int stop_fd(const struct stop *s); /* -1 for NULL */
 

@@ -172,6 +172,7 @@ examine(struct db *db, enum db_state *state, struct ls_err *err)
 
 	if ((rc = io_fstat(db->db_fd, &db->st, err)) < 0)
 		return rc;
+	db->remote_fs = io_remote_fs(db->db_fd);
 	if (!S_ISREG(db->st.st_mode))
 		return ls_err_set(err, -EBADMSG, "it is not a regular file");
 	if (db->st.st_size == 0) {

@@ -41,6 +41,7 @@ struct db {
 	struct stat wal_st, shm_st; /* of the files beside it */
 	uint32_t page_size;
 	bool switched;		  /* to WAL mode by us */
+	const char *remote_fs;	  /* name of the network file system it is on, or NULL */
 	const volatile void *shm; /* region 0 of the wal-index */
 };
 

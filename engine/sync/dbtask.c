@@ -261,7 +261,8 @@ capture_all(struct dbtask *t, struct ls_err *err)
 	note_captured(t, batches);
 	if (rc == -ESTALE) {
 		log_write(LOG_WARN, "continuity is lost, writing a full image",
-			  LOG_STR("db", t->name), LOG_STR("reason", err->msg));
+			  LOG_STR("db", t->name), LOG_STR("reason", err->msg),
+			  LOG_TXID("state_before", t->capture.pos.txid));
 		t->need_image = true;
 		rc = take_image(t, err);
 	}

@@ -186,7 +186,8 @@ meet_replica(struct dbtask *t, bool found, struct ls_err *err)
 	t->connected = true;
 	if (t->need_image)
 		log_write(info->fresh ? LOG_INFO : LOG_WARN, "full image", LOG_STR("db", t->name),
-			  LOG_STR("reason", why), LOG_TXID("txid", c->next_txid));
+			  LOG_STR("reason", why), LOG_TXID("txid", c->next_txid),
+			  LOG_TXID("state_before", keep));
 	else
 		log_write(LOG_INFO, "resuming", LOG_STR("db", t->name),
 			  LOG_TXID("txid", c->pos.txid));
@@ -218,6 +219,12 @@ open_db(struct dbtask *t, struct ls_err *err)
 	}
 	t->db_open = true;
 	t->waiting[0] = '\0';
+	if (t->db.remote_fs)
+		log_write(LOG_WARN, "database is on a network file system",
+			  LOG_STR("db", t->conf->path), LOG_STR("type", t->db.remote_fs),
+			  LOG_STR("effect",
+				  "SQLite's WAL mode is safe there only while all who use "
+				  "it are on this host; changes are polled"));
 	if (t->db.switched)
 		log_write(LOG_INFO, "database switched to WAL mode", LOG_STR("db", t->conf->path));
 	return 0;

@@ -108,7 +108,7 @@ wait_idle(struct fleet *f, struct dbtask *t)
 static uint64_t
 fallback_ns(const struct fleet *f, const struct dbtask *t)
 {
-	bool hints = f->watch.fd >= 0 && t->wal_wd >= 0;
+	bool hints = f->watch.fd >= 0 && t->wal_wd >= 0 && !t->db.remote_fs;
 
 	return hints ? FALLBACK_S * SECOND_NS : t->conf->monitor_interval_ms * MS_NS;
 }
@@ -318,7 +318,8 @@ run(struct fleet *f, struct ls_err *err)
 			wait_events(f);
 		}
 		if (stop_fired(f->opts->stop))
-			log_write(LOG_INFO, "signal received, litestream shutting down");
+			log_write(LOG_INFO, "signal received, litestream shutting down",
+				  LOG_STR("signal", stop_signal_name(f->opts->stop)));
 	}
 	return finish(f, err);
 }

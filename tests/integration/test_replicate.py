@@ -101,6 +101,7 @@ def test_stop_under_load(place, shm):
         with Daemon(db, replica, os.path.join(shm, "log")).ready() as daemon:
             known = last_committed(ledger)
             daemon.stop()
+            assert "signal=terminated" in daemon.text()
         w.kill()
         w.wait()
         restore(replica, os.path.join(shm, "r.db"))

@@ -147,6 +147,12 @@ do_stat(const char *path, struct stat *st)
 }
 
 static int
+do_fstatfs(int fd, struct statfs *st)
+{
+	return strike("fstatfs") ? -1 : io_system.fstatfs(fd, st);
+}
+
+static int
 do_fstat(int fd, struct stat *st)
 {
 	return strike("fstat") ? -1 : io_system.fstat(fd, st);
@@ -206,6 +212,7 @@ static const struct io_ops faulty = {
 	.rmdir = do_rmdir,
 	.stat = do_stat,
 	.fstat = do_fstat,
+	.fstatfs = do_fstatfs,
 	.utimens = do_utimens,
 	.futimens = do_futimens,
 	.fchown = do_fchown,

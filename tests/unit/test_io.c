@@ -108,6 +108,28 @@ test_list(void)
 	is_int(io_list(f, count_name, &n, &err), -ENOENT, "a file is no directory");
 }
 
+static int
+answer_nfs(int fd, struct statfs *st)
+{
+	(void)fd;
+	*st = (struct statfs){.f_type = 0x6969};
+	return 0;
+}
+
+static void
+test_remote_fs(void)
+{
+	struct io_ops ops = io_system;
+	int fd = io_open("/dev/null", O_RDONLY, 0, NULL);
+
+	ok(io_remote_fs(fd) == NULL, "a local file system has no name here");
+	ops.fstatfs = answer_nfs;
+	io_set_ops(&ops);
+	is_str(io_remote_fs(fd), "nfs", "NFS is known (H34)");
+	io_set_ops(NULL);
+	close(fd);
+}
+
 int
 main(void)
 {
@@ -120,6 +142,7 @@ main(void)
 	RUN(test_lock);
 	RUN(test_short_write);
 	RUN(test_list);
+	RUN(test_remote_fs);
 	snprintf(cmd, sizeof cmd, "rm -rf %s", dir);
 	if (system(cmd))
 		return 1;
