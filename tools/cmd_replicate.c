@@ -1,11 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "config.h"
 
+#include "engine/base/io.h"
 #include "engine/base/log.h"
 #include "engine/sync/fleet.h"
+#include "engine/view/restore.h"
+#include "tools/child.h"
 #include "tools/cmd.h"
 #include "tools/opt.h"
 #include "tools/source.h"
+
+#include <stdio.h>
+#include <stdlib.h>
 
 const char cmd_replicate_usage[] =
 	"The replicate command watches databases and copies every commit to their replicas,\n"
@@ -13,20 +19,27 @@ const char cmd_replicate_usage[] =
 	"Usage:\n\n\tlitestream replicate [arguments]\n"
 	"\tlitestream replicate [arguments] DB_PATH REPLICA_URL\n\n"
 	"The first form takes databases and replicas from the configuration file.\n\n"
-	"Arguments:\n\n" CMD_CONFIG_USAGE "\t-once\n"
+	"Arguments:\n\n" CMD_CONFIG_USAGE "\t-exec COMMAND\n"
+	"\t    Runs the command once all databases are watched, passes signals on to it, and\n"
+	"\t    ends when it ends, after a last sync. No shell: use sh -c '...' for one.\n\n"
+	"\t-restore-if-db-not-exists\n"
+	"\t    Restores a database that is missing from its replica before it starts.\n\n"
+	"\t-once\n"
 	"\t    Captures what is committed, and ends when it is safe in the replica.\n\n"
 	"\t-log-level LEVEL\n"
 	"\t    trace, debug, info, warn or error. Defaults to $LOG_LEVEL, or to the\n"
 	"\t    configuration, or to info.\n\n"
 	"Examples:\n\n\t$ litestream replicate /var/lib/app.db file:///backup/app\n"
-	"\t$ litestream replicate -config /etc/litestream.yml\n";
+	"\t$ litestream replicate -config /etc/litestream.yml\n"
+	"\t$ litestream replicate -restore-if-db-not-exists -exec 'myapp -port 80' \\\n"
+	"\t      /var/lib/app.db file:///backup/app\n";
 
 static const char example[] = "litestream replicate /var/lib/app.db file:///backup/app";
 static struct stop stop, abort_now;
 
 struct args {
-	const char *config, *log_level;
-	bool no_expand_env, once;
+	const char *config, *log_level, *exec;
+	bool no_expand_env, once, restore;
 };
 
 static int
@@ -50,15 +63,105 @@ check_words(const struct args *a, int n, char **words, struct ls_err *err)
 	return 0;
 }
 
+/* A replica that was here before and cannot be found is not "no backup" (H86). */
+static bool
+was_seen(const struct conf_db *db, const struct conf_replica *r)
+{
+	ls_autofree char *cursor = NULL;
+	struct stat st;
+
+	return asprintf(&cursor, "%s/replicas/%s/cursor", db->meta_path, r->name) >= 0 &&
+	       io_stat(cursor, &st, NULL) == 0;
+}
+
+static int
+restore_missing(const struct conf_db *db, struct ls_err *err)
+{
+	const struct conf_replica *r = &db->replicas[0];
+	struct restore_opts opts = {.output = db->path};
+	struct store_call call = {.stop = &stop};
+	struct restore_result result;
+	struct store *store = NULL;
+	struct stat st;
+	int rc;
+
+	if (io_stat(db->path, &st, NULL) == 0) {
+		log_write(LOG_INFO, "database exists, skipping restore", LOG_STR("db", db->path));
+		return 0;
+	}
+	log_write(LOG_INFO, "attempting restore before replication", LOG_STR("db", db->path));
+	if ((rc = conf_open_store(r, &store, err)) < 0)
+		return rc;
+	rc = restore_run(store, &call, &opts, &result, err);
+	store_close(store);
+	if (rc == -ENOENT && !was_seen(db, r)) {
+		log_write(LOG_INFO, "no backup found, starting fresh", LOG_STR("db", db->path));
+		return 0;
+	}
+	if (rc < 0)
+		return ls_err_wrap(err, rc, "restore failed: '%s'", db->path);
+	log_write(LOG_INFO, "restore completed", LOG_STR("db", db->path),
+		  LOG_TXID("txid", result.txid));
+	return 0;
+}
+
+static int
+start_child(void *arg, struct ls_err *err)
+{
+	return child_start(arg, err);
+}
+
+static int
+replicate(const struct args *a, const struct conf *conf, struct fleet_opts *opts,
+	  struct ls_err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < conf->ndbs; i++)
+		if (a->restore || conf->dbs[i].restore_if_missing)
+			rc = restore_missing(&conf->dbs[i], err);
+	return rc < 0 ? rc : fleet_run(conf, opts, err);
+}
+
+/* The result of the child counts only if the databases are safe. */
+static int
+replicate_around(const struct args *a, const struct conf *conf, const char *command,
+		 struct fleet_opts *opts, struct ls_err *err)
+{
+	struct ls_err ended = {0};
+	struct child child;
+	int rc = child_prepare(command, &stop, &child, err), child_rc;
+
+	if (rc < 0)
+		return rc;
+	opts->armed = start_child;
+	opts->armed_arg = &child;
+	opts->stay = true;
+	rc = replicate(a, conf, opts, err);
+	child_rc = child_wait(&child, &ended);
+	child_done(&child);
+	if (rc < 0)
+		return rc;
+	if (child_rc < 0 && err)
+		*err = ended;
+	return child_rc;
+}
+
 static int
 run(const struct args *a, const struct conf *conf, struct ls_err *err)
 {
 	struct fleet_opts opts = {.once = a->once, .stop = &stop, .abort = &abort_now};
+	const char *command = a->exec && *a->exec ? a->exec : conf->exec;
 	int rc;
 
+	if (command && *command && a->once)
+		return ls_err_set(err, -EINVAL, "cannot specify -once flag with -exec");
+	if (a->log_level && *a->log_level)
+		setenv("LOG_LEVEL", a->log_level, 1); /* for the child */
 	source_setup_log(conf, false, a->log_level);
 	log_write(LOG_INFO, "litestream", LOG_STR("version", PACKAGE_VERSION));
-	rc = fleet_run(conf, &opts, err);
+	rc = command && *command ? replicate_around(a, conf, command, &opts, err)
+				 : replicate(a, conf, &opts, err);
 	if (rc < 0)
 		return rc;
 	if (a->once) {
@@ -77,10 +180,10 @@ cmd_replicate(struct cmd_context *c, int argc, char **argv, struct ls_err *err)
 				   {"no-expand-env", OPT_BOOL, &a.no_expand_env},
 				   {"once", OPT_BOOL, &a.once},
 				   {"log-level", OPT_STRING, &a.log_level},
-				   {"exec", OPT_LATER, NULL},
+				   {"exec", OPT_STRING, &a.exec},
 				   {"force-snapshot", OPT_LATER, NULL},
 				   {"enforce-retention", OPT_LATER, NULL},
-				   {"restore-if-db-not-exists", OPT_LATER, NULL},
+				   {"restore-if-db-not-exists", OPT_BOOL, &a.restore},
 				   {0}};
 	int first, rc = opt_parse(opts, argc, argv, &first, err);
 	struct conf conf;

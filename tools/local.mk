@@ -1,5 +1,6 @@
 noinst_LIBRARIES += tools/libtools.a
 tools_libtools_a_SOURCES = \
+	tools/child.c tools/child.h \
 	tools/cmd.h \
 	tools/cmd_databases.c \
 	tools/cmd_ltx.c \

@@ -19,7 +19,8 @@ enum { CONF_MAX = 8 << 20 };
 #define COUNT(a) (sizeof(a) / sizeof(a)[0])
 
 struct raw_top {
-	yaml_node_t *logging, *dbs;
+	yaml_node_t *logging, *dbs, *socket;
+	char *exec;
 	struct conf_db_settings defaults;
 };
 
@@ -32,10 +33,10 @@ static const struct conf_key top_keys[] = {
 	{"logging", CONF_NODE, offsetof(struct raw_top, logging)},
 	{"dbs", CONF_NODE, offsetof(struct raw_top, dbs)},
 	CONF_DB_SETTINGS_KEYS(struct raw_top, defaults),
-	{"exec", CONF_REFUSED, 0},
+	{"exec", CONF_STRING, offsetof(struct raw_top, exec)},
 	{"addr", CONF_LATER, 0},
 	{"mcp-addr", CONF_LATER, 0},
-	{"socket", CONF_LATER, 0},
+	{"socket", CONF_NODE, offsetof(struct raw_top, socket)},
 	{"levels", CONF_LATER, 0},
 	{"snapshot", CONF_LATER, 0},
 	{"retention", CONF_LATER, 0},
@@ -54,6 +55,18 @@ static const struct conf_key logging_keys[] = {
 	{"type", CONF_STRING, offsetof(struct raw_logging, type)},
 	{"stderr", CONF_BOOL, offsetof(struct raw_logging, to_stderr)},
 	{"source", CONF_LATER, 0},
+};
+
+struct raw_socket {
+	bool enabled;
+	char *path;
+	int64_t permissions;
+};
+
+static const struct conf_key socket_keys[] = {
+	{"enabled", CONF_BOOL, offsetof(struct raw_socket, enabled)},
+	{"path", CONF_STRING, offsetof(struct raw_socket, path)},
+	{"permissions", CONF_INT, offsetof(struct raw_socket, permissions)},
 };
 
 static int
@@ -93,6 +106,28 @@ read_logging(struct conf_yaml *y, yaml_node_t *node, struct conf *c, struct ls_e
 }
 
 static int
+read_socket(struct conf_yaml *y, yaml_node_t *node, struct conf *c, struct ls_err *err)
+{
+	struct raw_socket raw = {.permissions = 0600};
+	int rc = conf_yaml_map(y, node, socket_keys, COUNT(socket_keys), &raw, err);
+
+	if (rc == 0 && (raw.permissions < 0 || raw.permissions > 0777))
+		rc = conf_yaml_error(y, node, err,
+				     "socket.permissions is a file mode such as 0600");
+	if (rc < 0) {
+		free(raw.path);
+		return rc;
+	}
+	c->socket = raw.enabled;
+	c->socket_mode = (uint32_t)raw.permissions;
+	if (raw.path && *raw.path)
+		c->socket_path = raw.path;
+	else
+		free(raw.path);
+	return 0;
+}
+
+static int
 read_document(struct conf_yaml *y, struct conf *c, struct ls_err *err)
 {
 	struct raw_top top = {0};
@@ -100,8 +135,11 @@ read_document(struct conf_yaml *y, struct conf *c, struct ls_err *err)
 	yaml_node_t *root = yaml_document_get_root_node(&y->doc);
 	int rc = conf_yaml_map(y, root, top_keys, COUNT(top_keys), &top, err);
 
+	c->exec = top.exec;
 	if (rc == 0)
 		rc = read_logging(y, top.logging, c, err);
+	if (rc == 0)
+		rc = read_socket(y, top.socket, c, err);
 	if (rc == 0)
 		rc = conf_yaml_list(y, top.dbs, "dbs", conf_db_read, &ctx, err);
 	free(top.defaults.encoding);
@@ -246,5 +284,7 @@ conf_done(struct conf *c)
 	for (size_t i = 0; i < c->nwarnings; i++)
 		free(c->warnings[i]);
 	free(c->warnings);
+	free(c->exec);
+	free(c->socket_path);
 	*c = (struct conf){0};
 }

@@ -12,6 +12,8 @@
 
 #include <stdint.h>
 
+#define CONF_SOCKET_PATH "/var/run/litestream.sock"
+
 enum conf_encoding { CONF_LTX_FRAME, CONF_LTX_BLOCK };
 
 struct conf_replica {
@@ -33,6 +35,7 @@ struct conf_db {
 	uint32_t min_checkpoint_page_count; /* default 1000 */
 	uint32_t truncate_page_n;	    /* default 121359; UINT32_MAX: off */
 	bool journal_keep;		    /* journal-mode: keep */
+	bool restore_if_missing;	    /* restore-if-db-not-exists */
 	struct conf_replica *replicas;
 	size_t nreplicas;
 };
@@ -45,7 +48,11 @@ struct conf {
 	int log_level; /* enum log_level of base/log.h */
 	enum conf_log_type log_type;
 	bool log_stderr;
-	char **warnings; /* unknown or ignored keys, one line each, for the log */
+	char *exec;	      /* child command, or NULL */
+	bool socket;	      /* socket.enabled */
+	char *socket_path;    /* default CONF_SOCKET_PATH */
+	uint32_t socket_mode; /* default 0600 */
+	char **warnings;      /* unknown or ignored keys, one line each, for the log */
 	size_t nwarnings;
 };
 

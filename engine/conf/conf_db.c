@@ -19,6 +19,7 @@ struct raw_db {
 	char *path, *dir, *meta_path, *journal_mode;
 	struct conf_duration monitor, checkpoint, busy;
 	int64_t min_pages, truncate_pages;
+	bool restore_if_missing;
 	yaml_node_t *replica, *replicas;
 };
 
@@ -46,7 +47,7 @@ static const struct conf_key db_keys[] = {
 	{"truncate-page-n", CONF_INT, offsetof(struct raw_db, truncate_pages)},
 	{"replica", CONF_NODE, offsetof(struct raw_db, replica)},
 	{"replicas", CONF_NODE, offsetof(struct raw_db, replicas)},
-	{"restore-if-db-not-exists", CONF_REFUSED, 0},
+	{"restore-if-db-not-exists", CONF_BOOL, offsetof(struct raw_db, restore_if_missing)},
 	{"pattern", CONF_LATER, 0},
 	{"recursive", CONF_LATER, 0},
 	{"watch", CONF_LATER, 0},
@@ -291,6 +292,7 @@ read_numbers(struct conf_yaml *y, yaml_node_t *node, const struct raw_db *raw, s
 		db->truncate_page_n = UINT32_MAX;
 	else if (raw->truncate_pages > 0)
 		db->truncate_page_n = (uint32_t)raw->truncate_pages;
+	db->restore_if_missing = raw->restore_if_missing;
 	if (given(raw->journal_mode) && strcmp(raw->journal_mode, "keep") == 0)
 		db->journal_keep = true;
 	else if (given(raw->journal_mode) && strcmp(raw->journal_mode, "wal") != 0)

@@ -160,7 +160,7 @@ dbtask_look(struct dbtask *t)
 	const struct position *pos = &t->capture.pos;
 	struct walidx_header hz;
 
-	if (t->state != DBTASK_OPEN || atomic_load(&t->fate) || replaced(t))
+	if (t->state != DBTASK_OPEN || t->need_image || atomic_load(&t->fate) || replaced(t))
 		return DBTASK_CHANGED;
 	if (db_walidx(&t->db, &hz, NULL) < 0)
 		return DBTASK_IN_FLIGHT;
@@ -370,14 +370,12 @@ note_error(struct dbtask *t, int rc, const struct ls_err *err)
 		dbtask_close(t); /* nothing is uploaded before it is open */
 }
 
-void
-dbtask_capture(struct dbtask *t)
+/* What follows an attempt. */
+static void
+conclude(struct dbtask *t, int rc, const struct ls_err *err)
 {
-	struct ls_err err = {0};
-	int rc = dbtask_open_or_capture(t, &err);
-
 	if (rc < 0) {
-		note_error(t, rc, &err);
+		note_error(t, rc, err);
 		return;
 	}
 	if (t->state == DBTASK_CLOSED) {
@@ -390,4 +388,20 @@ dbtask_capture(struct dbtask *t)
 	t->errors = 0;
 	t->waiting[0] = '\0';
 	backoff_reset(&t->backoff);
+}
+
+void
+dbtask_arm(struct dbtask *t)
+{
+	struct ls_err err = {0};
+
+	conclude(t, dbtask_open(t, &err), &err);
+}
+
+void
+dbtask_capture(struct dbtask *t)
+{
+	struct ls_err err = {0};
+
+	conclude(t, dbtask_open_or_capture(t, &err), &err);
 }

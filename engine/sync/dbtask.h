@@ -96,6 +96,8 @@ uint64_t dbtask_next_look(const struct dbtask *t, uint64_t now_ns, uint64_t when
 /* Whether a batch may be closed now; if not, when (0: when the upload is done). */
 bool dbtask_may_capture(struct dbtask *t, uint64_t now_ns, uint64_t *ret_when_ns);
 
+/* Capture lane, once at the start: opens, so that from here on no commit is missed. */
+void dbtask_arm(struct dbtask *t);
 /* Capture lane: opens if needed, captures what is there, checkpoints if wanted. */
 void dbtask_capture(struct dbtask *t);
 

@@ -77,6 +77,15 @@ run_upload(struct job *job)
 	job_ended(t->owner, &t->upload_busy);
 }
 
+static void
+run_open(struct job *job)
+{
+	struct dbtask *t = (struct dbtask *)((char *)job - offsetof(struct dbtask, capture_job));
+
+	dbtask_arm(t);
+	job_ended(t->owner, &t->capture_busy);
+}
+
 static bool
 is_busy(struct fleet *f, const atomic_bool *flag)
 {
@@ -249,14 +258,18 @@ count_alive(const struct fleet *f)
 	return n;
 }
 
-/* Every database is opened and captured once before a stop is looked at (H87). */
+/* Every database is opened once before a stop is looked at (H87). */
 static void
-first_captures(struct fleet *f)
+open_all(struct fleet *f)
 {
-	for (size_t i = 0; i < f->n; i++)
+	for (size_t i = 0; i < f->n; i++) {
+		f->tasks[i].capture_job.run = run_open;
 		start_job(f, f->capture_pool, &f->tasks[i].capture_job, &f->tasks[i].capture_busy);
-	for (size_t i = 0; i < f->n; i++)
+	}
+	for (size_t i = 0; i < f->n; i++) {
 		wait_idle(f, &f->tasks[i]);
+		f->tasks[i].capture_job.run = run_capture;
+	}
 }
 
 static int
@@ -301,27 +314,38 @@ finish(struct fleet *f, struct ls_err *err)
 	return rc;
 }
 
+static void
+serve_all(struct fleet *f)
+{
+	while (!stop_fired(f->opts->stop) && (f->opts->stay || count_alive(f) || f->n == 0)) {
+		uint64_t now = clock_mono_ns();
+
+		for (size_t i = 0; i < f->n; i++)
+			serve(f, &f->tasks[i], now);
+		wait_events(f);
+	}
+}
+
 static int
 run(struct fleet *f, struct ls_err *err)
 {
-	int rc = watch_dirs(f, err);
+	int rc = watch_dirs(f, err), end_rc;
+	struct ls_err ignored;
 
 	if (rc < 0)
 		return rc;
-	if (!f->opts->once) {
-		first_captures(f);
-		while (!stop_fired(f->opts->stop) && (count_alive(f) || f->n == 0)) {
-			uint64_t now = clock_mono_ns();
-
-			for (size_t i = 0; i < f->n; i++)
-				serve(f, &f->tasks[i], now);
-			wait_events(f);
-		}
-		if (stop_fired(f->opts->stop))
-			log_write(LOG_INFO, "signal received, litestream shutting down",
-				  LOG_STR("signal", stop_signal_name(f->opts->stop)));
-	}
-	return finish(f, err);
+	if (f->opts->once)
+		return finish(f, err);
+	open_all(f);
+	if (f->opts->armed && (count_alive(f) || f->n == 0))
+		rc = f->opts->armed(f->opts->armed_arg, err);
+	if (rc == 0)
+		serve_all(f);
+	if (*stop_signal_name(f->opts->stop))
+		log_write(LOG_INFO, "signal received, litestream shutting down",
+			  LOG_STR("signal", stop_signal_name(f->opts->stop)));
+	end_rc = finish(f, rc < 0 ? &ignored : err);
+	return rc < 0 ? rc : end_rc;
 }
 
 static int

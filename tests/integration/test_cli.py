@@ -32,7 +32,7 @@ def test_help_and_dispatch():
     assert litestream("restore", "-h").out and litestream("version").out.count(".") == 2
     p = litestream("restore", "-nope", ok=False)
     assert p.err.startswith("flag provided but not defined: -nope\n") and "Error:" in p.err and "Usage" in p.out
-    assert "not supported" in litestream("replicate", "-exec", "true", "a.db", "file:///x", ok=False).err
+    assert "not supported" in litestream("replicate", "-force-snapshot", "a.db", "file:///x", ok=False).err
 
 
 @pytest.mark.parametrize("args,text", [
@@ -161,7 +161,7 @@ GOOD = "dbs:\n- path: D/a.db\n  replica:\n    path: D/r\n"
     ("dbs:\n-\n", "line 2"),
     ("dbs: 7\n", "list"),
     ("dbs:\n\t- x\n", "yaml: line"),
-    (GOOD + "exec: run\n", "exec"),
+    (GOOD + "age:\n  identities: [x]\n", "age"),
     (GOOD.replace("    path: D/r", "    path: D/r\n    sync-interval: 1d"), "sync-interval"),
     (GOOD.replace("  replica", "  min-checkpoint-page-count: 0\n  replica"), "minimum checkpoint page count"),
     (GOOD + GOOD[5:], "twice"),

@@ -225,16 +225,14 @@ test_errors(void)
 		 "c.yml: line 2: stderr: 'true' is neither true nor false (without quotes)"},
 		{"logging:\n  type: xml\n",
 		 "c.yml: line 2: logging type 'xml' is not text, json or pretty"},
-		{"exec: app\n",
-		 "c.yml: line 1: 'exec' is not supported yet by this build, and ignoring "
-		 "it would not be safe: remove it"},
+		{"socket:\n  permissions: 01000\n",
+		 "c.yml: line 2: socket.permissions is a file mode such as 0600"},
 		{"age:\n  identities: [x]\n",
 		 "c.yml: line 2: age encryption is not currently supported: without it the replica "
 		 "would not be encrypted"},
-		{DB "  restore-if-db-not-exists: true\n",
-		 "c.yml: line 3: 'restore-if-db-not-exists' is not supported yet by this build, "
-		 "and "
-		 "ignoring it would not be safe: remove it"},
+		{DB "  restore-if-db-not-exists: maybe\n",
+		 "c.yml: line 3: restore-if-db-not-exists: 'maybe' is neither true nor false "
+		 "(without quotes)"},
 		{"a: [\n", "c.yml: yaml: line 2: did not find expected node content"},
 		{"a:\n\tb: 1\n",
 		 "c.yml: yaml: line 2: found character that cannot start any token (a "
