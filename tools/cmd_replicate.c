@@ -7,6 +7,7 @@
 #include "engine/view/restore.h"
 #include "tools/child.h"
 #include "tools/cmd.h"
+#include "tools/control.h"
 #include "tools/opt.h"
 #include "tools/source.h"
 
@@ -105,6 +106,23 @@ restore_missing(const struct conf_db *db, struct ls_err *err)
 	return 0;
 }
 
+/* A daemon without its socket is better than none. */
+static struct control *
+start_control(const struct conf *conf, struct fleet *fleet)
+{
+	const char *path = conf->socket_path ? conf->socket_path : CONF_SOCKET_PATH;
+	struct control *c = NULL;
+	struct ls_err err;
+
+	if (!conf->socket)
+		return NULL;
+	if (control_start(path, conf->socket_mode, fleet, &c, &err) < 0)
+		log_write(LOG_WARN, "failed to start control server", LOG_STR("error", err.msg));
+	else
+		log_write(LOG_INFO, "control socket listening", LOG_STR("path", path));
+	return c;
+}
+
 static int
 start_child(void *arg, struct ls_err *err)
 {
@@ -115,12 +133,20 @@ static int
 replicate(const struct args *a, const struct conf *conf, struct fleet_opts *opts,
 	  struct ls_err *err)
 {
+	struct control *control;
+	struct fleet *fleet = NULL;
 	int rc = 0;
 
 	for (size_t i = 0; rc == 0 && i < conf->ndbs; i++)
 		if (a->restore || conf->dbs[i].restore_if_missing)
 			rc = restore_missing(&conf->dbs[i], err);
-	return rc < 0 ? rc : fleet_run(conf, opts, err);
+	if (rc < 0 || (rc = fleet_new(conf, opts, &fleet, err)) < 0)
+		return rc;
+	control = start_control(conf, fleet);
+	rc = fleet_run(fleet, err);
+	control_stop(control);
+	fleet_free(fleet);
+	return rc;
 }
 
 /* The result of the child counts only if the databases are safe. */

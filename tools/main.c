@@ -14,9 +14,12 @@
 static const struct cmd commands[] = {
 	{"databases", cmd_databases, "list databases specified in config file",
 	 cmd_databases_usage},
+	{"info", cmd_info, "tells about a running daemon", cmd_info_usage},
+	{"list", cmd_list, "lists the databases of a running daemon", cmd_list_usage},
 	{"ltx", cmd_ltx, "list available LTX files for a database", cmd_ltx_usage},
 	{"replicate", cmd_replicate, "runs a server to replicate databases", cmd_replicate_usage},
 	{"restore", cmd_restore, "recovers database backup from a replica", cmd_restore_usage},
+	{"sync", cmd_sync, "waits until what is committed is replicated", cmd_sync_usage},
 	{"version", cmd_version, "prints the binary version", cmd_version_usage},
 	{"wal", cmd_wal, NULL, cmd_ltx_usage},
 };
@@ -25,14 +28,11 @@ static const struct cmd commands[] = {
 static const struct {
 	const char *name, *note;
 } others[] = {
-	{"info", NULL},
-	{"list", NULL},
 	{"register", NULL},
 	{"reset", NULL},
 	{"start", NULL},
 	{"status", NULL},
 	{"stop", NULL},
-	{"sync", NULL},
 	{"unregister", NULL},
 	{"generations", "a replica has no generations since 0.5, 'litestream ltx' lists its files"},
 	{"snapshots", "'litestream ltx -level 9' lists the snapshots of a replica"},

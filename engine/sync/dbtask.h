@@ -51,9 +51,10 @@ struct dbtask {
 	/* Between the lanes. The upload lane holds uploading while it works; whoever closes the
 	 * task takes it first. */
 	pthread_mutex_t uploading;
-	_Atomic uint64_t staged; /* newest local batch */
-	_Atomic uint64_t acked;	 /* newest one in the replica */
-	_Atomic uint64_t image;	 /* TXID of a full image whose snapshot is still to be written */
+	_Atomic uint64_t staged;   /* newest local batch */
+	_Atomic uint64_t acked;	   /* newest one in the replica */
+	_Atomic int64_t synced_ms; /* wall clock of the last upload that left nothing over */
+	_Atomic uint64_t image;	   /* TXID of a full image whose snapshot is still to be written */
 	_Atomic bool upload_failing;
 	_Atomic enum dbtask_fate fate;
 	struct ls_err foreign; /* why, once fate is DBTASK_FOREIGN */

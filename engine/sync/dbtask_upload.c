@@ -110,6 +110,7 @@ dbtask_upload(struct dbtask *t)
 	if (t->upload_errors)
 		log_write(LOG_INFO, "replica sync recovered", LOG_STR("db", t->name),
 			  LOG_U64("previous_errors", t->upload_errors));
+	atomic_store(&t->synced_ms, clock_wall_ms());
 	t->upload_errors = 0;
 	t->upload_err = (struct ls_err){0};
 	t->upload_retry_ns = 0;

@@ -10,11 +10,9 @@
  */
 #include "config.h"
 
-#include "engine/sync/fleet.h"
+#include "engine/sync/fleet_impl.h"
 
 #include "engine/base/log.h"
-#include "engine/sync/dbtask.h"
-#include "engine/sync/watch.h"
 
 #include <poll.h>
 #include <stdio.h>
@@ -32,31 +30,25 @@ enum {
 	UPLOAD_THREADS = 4,
 };
 
-struct fleet {
-	const struct fleet_opts *opts;
-	struct dbtask *tasks;
-	size_t n;
-	struct watch watch;
-	struct job_pool *capture_pool, *upload_pool;
-	int done_fd; /* eventfd: a job has ended */
-	pthread_mutex_t lock;
-	pthread_cond_t idle;
-};
-
 /* ---- jobs ---- */
+
+void
+fleet_wake(struct fleet *f)
+{
+	static const uint64_t one = 1;
+	ssize_t n = write(f->done_fd, &one, sizeof one);
+
+	(void)n; /* a full counter wakes, too */
+}
 
 static void
 job_ended(struct fleet *f, atomic_bool *busy)
 {
-	static const uint64_t one = 1;
-	ssize_t n;
-
 	pthread_mutex_lock(&f->lock);
 	*busy = false;
 	pthread_cond_broadcast(&f->idle);
 	pthread_mutex_unlock(&f->lock);
-	n = write(f->done_fd, &one, sizeof one);
-	(void)n; /* a full counter wakes, too */
+	fleet_wake(f);
 }
 
 static void
@@ -146,6 +138,14 @@ settle(struct fleet *f, struct dbtask *t, bool in_flight, uint64_t now)
 }
 
 static void
+start_capture(struct fleet *f, struct dbtask *t)
+{
+	fleet_progress(f, t, FLEET_STARTS);
+	t->next_look_ns = UINT64_MAX;
+	start_job(f, f->capture_pool, &t->capture_job, &t->capture_busy);
+}
+
+static void
 look(struct fleet *f, struct dbtask *t, uint64_t now)
 {
 	enum dbtask_look seen;
@@ -162,8 +162,7 @@ look(struct fleet *f, struct dbtask *t, uint64_t now)
 	}
 	t->quiet = 0;
 	if (dbtask_may_capture(t, now, &when)) {
-		start_job(f, f->capture_pool, &t->capture_job, &t->capture_busy);
-		t->next_look_ns = UINT64_MAX;
+		start_capture(f, t);
 		return;
 	}
 	t->next_look_ns = now + BUSY_LOOK_MS * MS_NS;
@@ -182,8 +181,13 @@ serve(struct fleet *f, struct dbtask *t, uint64_t now)
 		t->next_look_ns = now;
 	else if (!uploading && dbtask_upload_due(t, now))
 		start_job(f, f->upload_pool, &t->upload_job, &t->upload_busy);
+	fleet_progress(f, t, capturing ? FLEET_WORKS : FLEET_RESTS);
 	if (capturing)
 		return;
+	if (fleet_wanted(f, t) && (!t->errors || now >= t->retry_ns)) {
+		start_capture(f, t);
+		return;
+	}
 	/* The job has ended since: look at what it left. */
 	if (t->next_look_ns == UINT64_MAX && t->state != DBTASK_DEAD)
 		t->next_look_ns = t->state == DBTASK_OPEN ? now : t->retry_ns;
@@ -381,29 +385,54 @@ start(struct fleet *f, const struct conf *conf, struct ls_err *err)
 }
 
 int
-fleet_run(const struct conf *conf, const struct fleet_opts *opts, struct ls_err *err)
+fleet_new(const struct conf *conf, const struct fleet_opts *opts, struct fleet **ret,
+	  struct ls_err *err)
 {
-	struct fleet f = {.opts = opts, .watch.fd = -1, .done_fd = -1};
-	int rc = db_library_init(err);
+	struct fleet *f = calloc(1, sizeof *f);
+	int rc;
 
-	if (rc < 0)
+	if (!f)
+		return ls_err_set(err, -ENOMEM, "out of memory");
+	f->opts = opts;
+	f->watch.fd = f->done_fd = -1;
+	pthread_mutex_init(&f->lock, NULL);
+	pthread_cond_init(&f->idle, NULL);
+	pthread_cond_init(&f->answered, NULL);
+	if ((rc = db_library_init(err)) < 0 || (rc = start(f, conf, err)) < 0) {
+		fleet_free(f);
 		return rc;
-	pthread_mutex_init(&f.lock, NULL);
-	pthread_cond_init(&f.idle, NULL);
-	if (conf->ndbs == 0)
+	}
+	*ret = f;
+	return 0;
+}
+
+int
+fleet_run(struct fleet *f, struct ls_err *err)
+{
+	int rc;
+
+	if (f->n == 0)
 		log_write(LOG_ERROR, "no databases specified in configuration");
-	rc = start(&f, conf, err);
-	if (rc == 0)
-		rc = run(&f, err);
-	job_pool_free(f.capture_pool);
-	job_pool_free(f.upload_pool);
-	for (size_t i = 0; i < f.n; i++)
-		dbtask_close(&f.tasks[i]);
-	free(f.tasks);
-	watch_done(&f.watch);
-	if (f.done_fd >= 0)
-		close(f.done_fd);
-	pthread_cond_destroy(&f.idle);
-	pthread_mutex_destroy(&f.lock);
+	rc = run(f, err);
+	fleet_end_requests(f);
 	return rc;
+}
+
+void
+fleet_free(struct fleet *f)
+{
+	if (!f)
+		return;
+	job_pool_free(f->capture_pool);
+	job_pool_free(f->upload_pool);
+	for (size_t i = 0; i < f->n; i++)
+		dbtask_close(&f->tasks[i]);
+	free(f->tasks);
+	watch_done(&f->watch);
+	if (f->done_fd >= 0)
+		close(f->done_fd);
+	pthread_cond_destroy(&f->answered);
+	pthread_cond_destroy(&f->idle);
+	pthread_mutex_destroy(&f->lock);
+	free(f);
 }
