@@ -6,7 +6,7 @@
 #include "engine/base/clock.h"
 #include "engine/base/io.h"
 #include "engine/format/dbhdr.h"
-#include "engine/sync/continuity.h"
+#include "engine/sync/bootid.h"
 
 #include <inttypes.h>
 
@@ -80,7 +80,7 @@ publish(struct capture *c, struct stage_file *file, const struct ltx_header *h, 
 	to->time_ms = h->time_ms;
 	to->commit = h->commit;
 	to->complete = false;
-	continuity_stamp(to, &c->db->st, clock_wall_ms() * 1000000);
+	continuity_stamp(to, &c->db->st, bootid_get(), clock_wall_ms() * 1000000);
 	if ((rc = position_store(&c->record, to, err)) < 0 ||
 	    (!c->behind_barrier && (rc = position_sync(&c->record, err)) < 0))
 		return rc;
@@ -155,6 +155,55 @@ capture_batch(struct capture *c, const struct walidx_header *hz, uint64_t max_by
 	return 0;
 }
 
+/* R2: the pages of the old generation's tail and all of the new one's, as they are now. */
+static int
+capture_missed(struct capture *c, const struct walidx_header *hz, unsigned *batches,
+	       struct ls_err *err)
+{
+	const struct tailproof *tail = &c->resume.tail;
+	struct position to = c->pos;
+	int rc = frames_read(&c->frames, c->db, hz, &to, UINT64_MAX, err);
+
+	if (rc == 0 && c->frames.n == 0)
+		rc = ls_err_set(err, -ESTALE, "the new generation of the WAL is empty");
+	if (rc == 0)
+		rc = frames_add_file_pages(&c->frames, tail->pages, tail->n,
+					   hz->backfill == hz->mx_frame, err);
+	if (rc < 0 || (rc = check_growth(c, c->frames.commit, err)) < 0 ||
+	    (rc = write_batch(c, &to, err)) < 0)
+		return rc;
+	c->unchained |= c->frames.unchained;
+	++*batches;
+	return 0;
+}
+
+static void
+resumed(struct capture *c)
+{
+	continuity_done(&c->resume);
+	c->resume = (struct continuity_verdict){.what = CONTINUITY_SAME};
+}
+
+/* The first capture after a start: is it still about the generation that was judged? A pin on slot
+ * 0 lets a writer restart the WAL over frames that were committed before and are not captured. */
+static int
+resume(struct capture *c, const struct walidx_header *hz, unsigned *batches, struct ls_err *err)
+{
+	const struct continuity_verdict *v = &c->resume;
+	int rc;
+
+	if (v->what == CONTINUITY_SAME || (v->what == CONTINUITY_APPEND && v->missed == 0))
+		return 0;
+	if (!wal_salts_equal(hz->salts, v->salts))
+		return ls_err_set(err, -ESTALE,
+				  "the WAL was restarted before its tail was captured");
+	if (v->what != CONTINUITY_TAIL)
+		return 0;
+	if ((rc = capture_missed(c, hz, batches, err)) == 0)
+		resumed(c);
+	return rc;
+}
+
 int
 capture_tail(struct capture *c, uint64_t max_batch_bytes, unsigned *ret_batches, struct ls_err *err)
 {
@@ -168,13 +217,16 @@ capture_tail(struct capture *c, uint64_t max_batch_bytes, unsigned *ret_batches,
 	/* Read after the pin: its mark is at or before this horizon. */
 	if ((rc = db_walidx(c->db, &hz, err)) == 0) {
 		c->seen = hz;
+		rc = resume(c, &hz, ret_batches, err);
 		while (rc == 0 && more)
 			rc = capture_batch(c, &hz, max_batch_bytes, ret_batches, &more, err);
 	}
-	if (rc == 0)
+	if (rc == 0) {
+		resumed(c);
 		db_pin_swap(c->db);
-	else
+	} else {
 		db_pin_cancel(c->db);
+	}
 	return rc;
 }
 
@@ -332,6 +384,7 @@ take_image(struct image *im, struct ls_err *err)
 		rc = frames_read(&c->frames, c->db, &im->hz, &im->to, UINT64_MAX, err);
 	} else {
 		im->to.frame = im->hz.mx_frame;
+		im->to.chained = im->hz.mx_frame == 0; /* nobody has looked at the frames */
 	}
 	if (rc < 0 || (rc = image_size(im, err)) < 0)
 		return rc == -ESTALE ? ls_err_wrap(err, -EIO, "WAL is damaged") : rc;
@@ -349,10 +402,12 @@ capture_image(struct capture *c, struct ls_err *err)
 	im.chunk = malloc(IMAGE_CHUNK);
 	rc = im.chunk ? take_image(&im, err) : ls_err_set(err, -ENOMEM, "image: out of memory");
 	free(im.chunk);
-	if (rc == 0)
+	if (rc == 0) {
+		resumed(c);
 		db_pin_swap(c->db);
-	else
+	} else {
 		db_pin_cancel(c->db);
+	}
 	return rc;
 }
 
@@ -371,7 +426,7 @@ capture_rest(struct capture *c, struct ls_err *err)
 		return 0;
 	if ((rc = io_fstat(c->db->db_fd, &st, err)) < 0)
 		return rc;
-	continuity_stamp(&p, &st, clock_wall_ms() * 1000000);
+	continuity_stamp(&p, &st, bootid_get(), clock_wall_ms() * 1000000);
 	p.complete = true;
 	if ((rc = position_store(&c->record, &p, err)) < 0 ||
 	    (rc = position_sync(&c->record, err)) < 0)
@@ -384,5 +439,6 @@ void
 capture_done(struct capture *c)
 {
 	frames_done(&c->frames);
+	continuity_done(&c->resume);
 	position_close(&c->record);
 }

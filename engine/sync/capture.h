@@ -12,6 +12,7 @@
 #define ENGINE_SYNC_CAPTURE_H
 
 #include "engine/format/ltx_enc.h"
+#include "engine/sync/continuity.h"
 #include "engine/sync/db.h"
 #include "engine/sync/frames.h"
 #include "engine/sync/stage.h"
@@ -22,6 +23,8 @@ struct capture {
 	struct position_file record;
 	struct position pos; /* pos.txid: newest batch that is durable locally; 0: none */
 	uint64_t next_txid;  /* of the next batch */
+	/* How the first capture goes on where pos ends; SAME afterwards. Owned. */
+	struct continuity_verdict resume;
 	enum ltx_encoding encoding;
 	struct frames frames;
 	struct walidx_header seen; /* horizon of the last look */

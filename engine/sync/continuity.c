@@ -3,6 +3,8 @@
 
 #include "engine/sync/continuity.h"
 
+#include "engine/format/dbhdr.h"
+
 #define SECOND_NS INT64_C(1000000000)
 
 static int64_t
@@ -12,10 +14,11 @@ ns_of(struct timespec t)
 }
 
 void
-continuity_stamp(struct position *pos, const struct stat *db, int64_t now_ns)
+continuity_stamp(struct position *pos, const struct stat *db, uint64_t boot, int64_t now_ns)
 {
 	pos->dev = db->st_dev;
 	pos->ino = db->st_ino;
+	pos->boot = boot;
 	pos->db_size = (uint64_t)db->st_size;
 	pos->db_mtime_ns = ns_of(db->st_mtim);
 	pos->db_ctime_ns = ns_of(db->st_ctim);
@@ -32,43 +35,94 @@ file_unchanged(const struct position *pos, const struct stat *db)
 	       pos->taken_ns - pos->db_ctime_ns > SECOND_NS;
 }
 
-static enum continuity
-rebase(const char **why, const char *text)
+static int
+rebase(struct continuity_verdict *v, const char *why)
 {
-	*why = text;
-	return CONTINUITY_REBASE;
+	v->what = CONTINUITY_REBASE;
+	v->why = why;
+	return 0;
 }
 
-enum continuity
+/* R1. */
+static int
+same_generation(const struct position *pos, const struct continuity_now *now,
+		struct continuity_verdict *v, struct ls_err *err)
+{
+	uint8_t raw[WAL_FRAME_HEADER_SIZE + PAGE_SIZE_MAX];
+	struct wal_frame f;
+	int rc;
+
+	if (now->walidx->mx_frame < pos->frame)
+		return rebase(v, "the database went back to an older state");
+	v->missed = now->walidx->mx_frame - pos->frame;
+	if (pos->frame == 0) {
+		if (!now->has_header || !wal_salts_equal(now->header.salts, pos->salts))
+			return rebase(v, "the WAL header is another one");
+		/* All of this generation is still to be captured, but was the one before? Only if
+		 * the record was taken with everything captured, which a position of frame 0 is. */
+		v->what = CONTINUITY_APPEND;
+		return 0;
+	}
+	if ((rc = now->frames.read_frame(now->frames.arg, pos->frame, raw, err)) < 0)
+		return rc;
+	if (rc)
+		wal_frame_decode(raw, &f);
+	if (!rc || !wal_salts_equal(f.salts, pos->salts))
+		return rebase(v, "the recorded frame is gone");
+	if (!wal_sum_equal(f.sum, pos->sum))
+		return rebase(v, "the recorded frame has another checksum");
+	v->what = CONTINUITY_APPEND;
+	return 0;
+}
+
+/* R2. */
+static int
+one_restart(const struct position *pos, const struct continuity_now *now,
+	    struct continuity_verdict *v, struct ls_err *err)
+{
+	const char *why;
+	int rc;
+
+	if (now->walidx->salts.s1 != pos->salts.s1 + 1)
+		return rebase(v, "the WAL was restarted meanwhile, more than once");
+	if (!pos->boot || pos->boot != now->boot)
+		return rebase(v, "the WAL was restarted, and the machine, too");
+	if (now->walidx->mx_frame >= pos->frame)
+		return rebase(v, "the WAL was restarted meanwhile, and the recorded frame "
+				 "overwritten");
+	if (!now->has_header || !wal_salts_equal(now->header.salts, now->walidx->salts) ||
+	    now->header.page_size != pos->page_size)
+		return rebase(v, "the WAL header is another one");
+	rc = tailproof_walk(pos, &now->frames, &v->tail, &why, err);
+	if (rc == 0)
+		return rebase(v, why);
+	v->what = CONTINUITY_TAIL;
+	return rc < 0 ? rc : 0;
+}
+
+int
 continuity_decide(const struct position *pos, const struct continuity_now *now,
-		  const char **ret_why)
+		  struct continuity_verdict *ret, struct ls_err *err)
 {
 	const struct walidx_header *idx = now->walidx;
 
-	*ret_why = "";
+	*ret = (struct continuity_verdict){.why = "", .salts = idx->salts};
 	if (pos->dev != now->db->st_dev || pos->ino != now->db->st_ino)
-		return rebase(ret_why, "the database file is another one");
+		return rebase(ret, "the database file is another one");
 	if (pos->page_size != now->page_size)
-		return rebase(ret_why, "the page size has changed");
+		return rebase(ret, "the page size has changed");
 	if (idx->mx_frame == 0) {
-		if (file_unchanged(pos, now->db))
-			return CONTINUITY_SAME;
-		return rebase(ret_why, "the WAL was checkpointed and reset meanwhile");
+		if (!file_unchanged(pos, now->db))
+			return rebase(ret, "the WAL was checkpointed and reset meanwhile");
+		ret->what = CONTINUITY_SAME;
+		return 0;
 	}
-	if (!wal_salts_equal(pos->salts, idx->salts))
-		return rebase(ret_why, "the WAL was restarted meanwhile");
-	if (idx->mx_frame < pos->frame)
-		return rebase(ret_why, "the database went back to an older state");
-	if (pos->frame == 0) {
-		if (!now->has_header || !wal_salts_equal(now->header.salts, pos->salts))
-			return rebase(ret_why, "the WAL header is another one");
-		/* All of this generation is still to be captured, but was the one before? Only if
-		 * the record was taken with everything captured, which a position of frame 0 is. */
-		return CONTINUITY_APPEND;
-	}
-	if (!now->has_frame || !wal_salts_equal(now->frame.salts, pos->salts))
-		return rebase(ret_why, "the recorded frame is gone");
-	if (!wal_sum_equal(now->frame.sum, pos->sum))
-		return rebase(ret_why, "the recorded frame has another checksum");
-	return CONTINUITY_APPEND;
+	return wal_salts_equal(pos->salts, idx->salts) ? same_generation(pos, now, ret, err)
+						       : one_restart(pos, now, ret, err);
+}
+
+void
+continuity_done(struct continuity_verdict *v)
+{
+	tailproof_done(&v->tail);
 }

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * How capture begins: open and pin the database, take the state directory, meet the replica, and
- * decide whether to go on where the position record ends (R0, R1) or with a full image.
+ * decide whether to go on where the position record ends (R0 to R2) or with a full image.
  */
 #include "config.h"
 
 #include "engine/base/io.h"
 #include "engine/base/log.h"
-#include "engine/sync/continuity.h"
+#include "engine/sync/bootid.h"
 #include "engine/sync/dbtask.h"
 
 #include <inttypes.h>
@@ -47,30 +47,42 @@ open_state(struct dbtask *t, bool *ret_found, struct ls_err *err)
 	return upload_open(&t->dir, t->replica, &t->upload, err);
 }
 
-/* Reads what continuity_decide() looks at. */
 static int
-probe(struct dbtask *t, const struct walidx_header *idx, struct continuity_now *now,
-      struct ls_err *err)
+read_frame(void *arg, uint32_t k, uint8_t *raw, struct ls_err *err)
 {
-	const struct position *pos = &t->capture.pos;
+	const struct db *db = arg;
+	size_t size = WAL_FRAME_HEADER_SIZE + (size_t)db->page_size, n = 0;
+	int rc = io_pread(db->wal_fd, raw, size, wal_frame_offset(db->page_size, k - 1), &n, err);
+
+	return rc < 0 ? rc : n == size;
+}
+
+/* May capture go on? *why: the reason if not. */
+static int
+judge(struct dbtask *t, const char **why, struct ls_err *err)
+{
+	struct continuity_verdict *v = &t->capture.resume;
+	struct continuity_now now = {.db = &t->db.st,
+				     .page_size = t->db.page_size,
+				     .boot = bootid_get(),
+				     .frames = {read_frame, &t->db}};
 	uint8_t raw[WAL_HEADER_SIZE];
+	struct walidx_header idx;
 	size_t n = 0;
 	int rc;
 
-	*now = (struct continuity_now){
-		.db = &t->db.st, .page_size = t->db.page_size, .walidx = idx};
-	if ((rc = io_pread(t->db.wal_fd, raw, WAL_HEADER_SIZE, 0, &n, err)) < 0)
+	now.walidx = &idx;
+	if ((rc = db_walidx(&t->db, &idx, err)) < 0 ||
+	    (rc = io_pread(t->db.wal_fd, raw, WAL_HEADER_SIZE, 0, &n, err)) < 0)
 		return rc;
-	now->has_header = wal_header_decode(raw, n, &now->header, NULL) == 0;
-	if (pos->frame == 0)
-		return 0;
-	rc = io_pread(t->db.wal_fd, raw, WAL_FRAME_HEADER_SIZE,
-		      wal_frame_offset(t->db.page_size, pos->frame - 1), &n, err);
-	if (rc == 0 && n == WAL_FRAME_HEADER_SIZE) {
-		wal_frame_decode(raw, &now->frame);
-		now->has_frame = true;
-	}
-	return rc;
+	now.has_header = wal_header_decode(raw, n, &now.header, NULL) == 0;
+	if ((rc = continuity_decide(&t->capture.pos, &now, v, err)) < 0)
+		return rc;
+	*why = v->why;
+	if (v->what == CONTINUITY_TAIL)
+		log_write(LOG_INFO, "the WAL was restarted meanwhile, and nothing of it is lost",
+			  LOG_STR("db", t->name), LOG_U64("pages", v->tail.n));
+	return 0;
 }
 
 /* Whether every batch that the replica lacks is still here. */
@@ -138,8 +150,6 @@ compare_replica(struct dbtask *t, const char **why, struct ls_err *err)
 static int
 decide(struct dbtask *t, bool found, const char **why, struct ls_err *err)
 {
-	struct continuity_now now;
-	struct walidx_header idx;
 	int rc;
 
 	*why = "";
@@ -150,11 +160,7 @@ decide(struct dbtask *t, bool found, const char **why, struct ls_err *err)
 	}
 	if ((rc = compare_replica(t, why, err)) < 0 || **why)
 		return rc;
-	if ((rc = db_walidx(&t->db, &idx, err)) < 0 || (rc = probe(t, &idx, &now, err)) < 0)
-		return rc;
-	if (continuity_decide(&t->capture.pos, &now, why) == CONTINUITY_REBASE && !**why)
-		*why = "continuity is lost";
-	return 0;
+	return judge(t, why, err);
 }
 
 static int

@@ -266,12 +266,41 @@ frames_read(struct frames *f, const struct db *db, const struct walidx_header *h
 }
 
 int
+frames_add_file_pages(struct frames *f, const uint32_t *pages, size_t n, bool backfilled,
+		      struct ls_err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < n; i++)
+		rc = add(f, pages[i], 0, err);
+	if (rc < 0)
+		return rc;
+	reduce(f);
+	for (size_t i = 0; backfilled && i < f->n; i++)
+		f->v[i].frame = 0;
+	return 0;
+}
+
+static int
+file_page(const struct db *db, uint32_t pgno, uint8_t *out, struct ls_err *err)
+{
+	int rc = io_pread_exact(db->db_fd, out, db->page_size, (uint64_t)(pgno - 1) * db->page_size,
+				err);
+
+	return rc == -EBADMSG
+		       ? ls_err_set(err, -ESTALE, "page %u is not in the database file", pgno)
+		       : rc;
+}
+
+int
 frames_page(const struct frames *f, const struct db *db, struct frame_ref ref, uint8_t *out,
 	    struct ls_err *err)
 {
 	size_t frame_size = WAL_FRAME_HEADER_SIZE + (size_t)db->page_size;
 	uint64_t off = wal_frame_offset(db->page_size, ref.frame - 1) + WAL_FRAME_HEADER_SIZE;
 
+	if (ref.frame == 0)
+		return file_page(db, ref.pgno, out, err);
 	if (ref.frame >= f->buf_first && ref.frame - f->buf_first < f->buf_n) {
 		memcpy(out,
 		       f->buf + (ref.frame - f->buf_first) * frame_size + WAL_FRAME_HEADER_SIZE,

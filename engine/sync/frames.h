@@ -18,7 +18,7 @@
 
 struct frame_ref {
 	uint32_t pgno;
-	uint32_t frame; /* from 1 */
+	uint32_t frame; /* from 1; 0: the page of the database file */
 };
 
 struct frames {
@@ -43,7 +43,16 @@ LS_MUST_USE int
 frames_read(struct frames *f, const struct db *db, const struct walidx_header *horizon,
 	    struct position *pos, uint64_t max_bytes, struct ls_err *err);
 
-/* Content of a page of f, from the buffer or the file; out: page_size bytes. */
+/*
+ * After frames_read(): adds pages, in any order, whose content is that of the database file, unless
+ * a frame of f holds a newer one. backfilled: the file holds that, too, and all frames are left
+ * out.
+ */
+LS_MUST_USE int frames_add_file_pages(struct frames *f, const uint32_t *pages, size_t n,
+				      bool backfilled, struct ls_err *err);
+
+/* Content of a page of f, from the buffer or a file; out: page_size bytes. -ESTALE: the database
+ * file has no such page. */
 LS_MUST_USE int frames_page(const struct frames *f, const struct db *db, struct frame_ref ref,
 			    uint8_t *out, struct ls_err *err);
 

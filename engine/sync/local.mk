@@ -1,4 +1,5 @@
 engine_libengine_a_SOURCES += \
+	engine/sync/bootid.c engine/sync/bootid.h \
 	engine/sync/capture.c engine/sync/capture.h \
 	engine/sync/checkpoint.c engine/sync/checkpoint.h \
 	engine/sync/continuity.c engine/sync/continuity.h \
@@ -14,6 +15,7 @@ engine_libengine_a_SOURCES += \
 	engine/sync/position.c engine/sync/position.h \
 	engine/sync/stage.c engine/sync/stage.h \
 	engine/sync/statedir.c engine/sync/statedir.h \
+	engine/sync/tailproof.c engine/sync/tailproof.h \
 	engine/sync/upload.c engine/sync/upload.h \
 	engine/sync/upload_impl.h \
 	engine/sync/watch.c engine/sync/watch.h

@@ -16,7 +16,7 @@
  *    64    8  salts
  *    72    4  frame
  *    76    8  running checksum
- *    84    8  zero
+ *    84    8  boot
  *
  * Two slots; a write goes to the one that is not the newest.
  */
@@ -54,6 +54,7 @@ position_encode(const struct position *p, uint64_t seq, uint8_t out[POSITION_SLO
 	put_pair(out + 64, p->salts.s1, p->salts.s2);
 	put_be32(out + 72, p->frame);
 	put_pair(out + 76, p->sum.s0, p->sum.s1);
+	put_be64(out + 84, p->boot);
 	put_be32(out + 92, (p->big_endian ? FLAG_BIG : 0u) | (p->chained ? FLAG_CHAINED : 0u) |
 				   (p->complete ? FLAG_COMPLETE : 0u));
 	put_be64(out + 96, p->db_size);
@@ -89,6 +90,7 @@ position_decode(const uint8_t in[POSITION_SLOT_SIZE], struct position *ret, uint
 	p.salts = (struct wal_salts){get_be32(in + 64), get_be32(in + 68)};
 	p.frame = get_be32(in + 72);
 	p.sum = (struct wal_sum){get_be32(in + 76), get_be32(in + 80)};
+	p.boot = get_be64(in + 84);
 	p.big_endian = flags & FLAG_BIG;
 	p.chained = flags & FLAG_CHAINED;
 	p.complete = flags & FLAG_COMPLETE;

@@ -24,6 +24,7 @@ struct position {
 	bool big_endian;
 	bool chained;  /* false: sum is the wal-index's after frames without checksum (H85) */
 	bool complete; /* everything was captured and backfilled: R0 may apply */
+	uint64_t boot; /* bootid_get() at that moment, for R2; 0: unknown */
 	/* Database file at that moment, for R0. */
 	uint64_t db_size;
 	int64_t db_mtime_ns, db_ctime_ns, taken_ns; /* wall clock */

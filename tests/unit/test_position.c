@@ -24,6 +24,7 @@ sample(uint64_t txid)
 				 .frame = 3,
 				 .sum = {4, 5},
 				 .chained = true,
+				 .boot = 10,
 				 .nhistory = 1,
 				 .history = {{6, 7}}};
 }
