@@ -6,11 +6,11 @@
 #include "engine/base/clock.h"
 #include "engine/conf/conf.h"
 #include "engine/conf/conf_check.h"
+#include "engine/store/curl_api.h"
 #include "tools/cmd.h"
 #include "tools/opt.h"
 #include "tools/print.h"
 
-#include <curl/curl.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -51,15 +51,16 @@ take(char *p, size_t size, size_t n, void *arg)
 static int
 perform(CURL *curl, const struct args *a, const char *verb, json_t **ret, struct ls_err *err)
 {
+	const struct curl_api *api = curl_api_get(NULL);
 	LS_AUTO(ls_buf_done) struct ls_buf answer;
 	json_t *value;
 	CURLcode rc;
 	long status = 0;
 
 	ls_buf_init(&answer, ANSWER_MAX);
-	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take);
-	curl_easy_setopt(curl, CURLOPT_WRITEDATA, &answer);
-	rc = curl_easy_perform(curl);
+	api->easy_setopt(curl, CURLOPT_WRITEFUNCTION, take);
+	api->easy_setopt(curl, CURLOPT_WRITEDATA, &answer);
+	rc = api->easy_perform(curl);
 	if (rc == CURLE_COULDNT_CONNECT)
 		return ls_err_set(err, -ENOENT,
 				  "failed to connect to control socket: %s: is a daemon running "
@@ -69,8 +70,8 @@ perform(CURL *curl, const struct args *a, const char *verb, json_t **ret, struct
 		return ls_err_set(err, -ETIMEDOUT, "%s failed: no answer within %d s", verb,
 				  (int)a->timeout_s);
 	if (rc != CURLE_OK)
-		return ls_err_set(err, -EIO, "%s failed: %s", verb, curl_easy_strerror(rc));
-	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+		return ls_err_set(err, -EIO, "%s failed: %s", verb, api->easy_strerror(rc));
+	api->easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
 	value = json_loadb((char *)answer.p, answer.len, 0, NULL);
 	if (status == 200 && json_is_object(value)) {
 		*ret = value;
@@ -90,23 +91,27 @@ static int
 ask(const struct args *a, const char *verb, const char *body, json_t **ret, struct ls_err *err)
 {
 	ls_autofree char *url = NULL;
-	CURL *curl = curl_easy_init();
+	const struct curl_api *api = curl_api_get(err);
+	CURL *curl = api ? api->easy_init() : NULL;
 	int rc;
 
+	if (!api)
+		return err->code;
+
 	if (!curl || asprintf(&url, "http://localhost/%s", verb) < 0) {
-		curl_easy_cleanup(curl);
+		api->easy_cleanup(curl);
 		return ls_err_set(err, -ENOMEM, "out of memory");
 	}
-	curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, a->socket);
-	curl_easy_setopt(curl, CURLOPT_URL, url);
-	curl_easy_setopt(curl, CURLOPT_PROXY, "");
-	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+	api->easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, a->socket);
+	api->easy_setopt(curl, CURLOPT_URL, url);
+	api->easy_setopt(curl, CURLOPT_PROXY, "");
+	api->easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
 	/* The daemon answers in time, and says more than a broken connection does. */
-	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)(a->timeout_s * 1000 + GRACE_MS));
+	api->easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)(a->timeout_s * 1000 + GRACE_MS));
 	if (body)
-		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
+		api->easy_setopt(curl, CURLOPT_POSTFIELDS, body);
 	rc = perform(curl, a, verb, ret, err);
-	curl_easy_cleanup(curl);
+	api->easy_cleanup(curl);
 	return rc;
 }
 

@@ -303,9 +303,10 @@ clear_path(const char *path, const struct sockaddr_un *addr, struct ls_err *err)
 {
 	ls_autoclose int fd = -1;
 	struct stat st;
+	int rc = io_stat(path, &st, err);
 
-	if (lstat(path, &st) < 0)
-		return errno == ENOENT ? 0 : ls_err_sys(err, errno, "'%s'", path);
+	if (rc < 0)
+		return rc == -ENOENT ? 0 : rc;
 	if (!S_ISSOCK(st.st_mode))
 		return ls_err_set(err, -EEXIST, "socket path exists but is not a socket: %s", path);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);

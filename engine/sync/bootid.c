@@ -6,10 +6,12 @@
 #include "engine/base/io.h"
 #include "engine/format/crc64.h"
 
-#include <unistd.h>
+#include <pthread.h>
 
-uint64_t
-bootid_get(void)
+static uint64_t id;
+
+static uint64_t
+read_id(void)
 {
 	ls_autoclose int fd = io_open("/proc/sys/kernel/random/boot_id", O_RDONLY, 0, NULL);
 	uint8_t text[36];
@@ -17,4 +19,19 @@ bootid_get(void)
 	if (fd < 0 || io_pread_exact(fd, text, sizeof text, 0, NULL) < 0)
 		return 0;
 	return crc64(0, text, sizeof text);
+}
+
+static void
+set_id(void)
+{
+	id = read_id();
+}
+
+uint64_t
+bootid_get(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, set_id);
+	return id;
 }

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+
+#include "engine/store/curl_api.h"
+
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+static struct curl_api api;
+static bool loaded;
+static char reason[256];
+
+static void
+load(void)
+{
+	static const struct {
+		const char *name;
+		void *at;
+	} symbols[] = {
+		{"curl_easy_init", &api.easy_init},
+		{"curl_easy_setopt", &api.easy_setopt},
+		{"curl_easy_perform", &api.easy_perform},
+		{"curl_easy_getinfo", &api.easy_getinfo},
+		{"curl_easy_strerror", &api.easy_strerror},
+		{"curl_easy_cleanup", &api.easy_cleanup},
+	};
+	void *lib = dlopen("libcurl.so.4", RTLD_NOW | RTLD_LOCAL);
+
+	for (size_t i = 0; lib && i < sizeof symbols / sizeof *symbols; i++) {
+		void *symbol = dlsym(lib, symbols[i].name);
+
+		if (!symbol) {
+			lib = NULL;
+			break;
+		}
+		memcpy(symbols[i].at, &symbol, sizeof symbol);
+	}
+	loaded = lib != NULL;
+	if (!loaded) {
+		const char *text = dlerror();
+
+		snprintf(reason, sizeof reason, "%s", text ? text : "unknown");
+	}
+}
+
+const struct curl_api *
+curl_api_get(struct ls_err *err)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, load);
+	if (loaded)
+		return &api;
+	ls_err_set(err, -ENOENT, "libcurl cannot be loaded (Debian: apt install libcurl4): %s",
+		   reason);
+	return NULL;
+}
