@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "config.h"
 
+#include "engine/base/buf.h"
 #include "engine/base/io.h"
 #include "engine/base/log.h"
 #include "engine/sync/fleet.h"
@@ -68,11 +69,10 @@ check_words(const struct args *a, int n, char **words, struct ls_err *err)
 static bool
 was_seen(const struct conf_db *db, const struct conf_replica *r)
 {
-	ls_autofree char *cursor = NULL;
+	ls_autofree char *cursor = ls_format("%s/replicas/%s/cursor", db->meta_path, r->name);
 	struct stat st;
 
-	return asprintf(&cursor, "%s/replicas/%s/cursor", db->meta_path, r->name) >= 0 &&
-	       io_stat(cursor, &st, NULL) == 0;
+	return cursor && io_stat(cursor, &st, NULL) == 0;
 }
 
 static int

@@ -90,7 +90,7 @@ perform(CURL *curl, const struct args *a, const char *verb, json_t **ret, struct
 static int
 ask(const struct args *a, const char *verb, const char *body, json_t **ret, struct ls_err *err)
 {
-	ls_autofree char *url = NULL;
+	ls_autofree char *url = ls_format("http://localhost/%s", verb);
 	const struct curl_api *api = curl_api_get(err);
 	CURL *curl = api ? api->easy_init() : NULL;
 	int rc;
@@ -98,7 +98,7 @@ ask(const struct args *a, const char *verb, const char *body, json_t **ret, stru
 	if (!api)
 		return err->code;
 
-	if (!curl || asprintf(&url, "http://localhost/%s", verb) < 0) {
+	if (!curl || !url) {
 		api->easy_cleanup(curl);
 		return ls_err_set(err, -ENOMEM, "out of memory");
 	}

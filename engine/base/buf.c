@@ -84,3 +84,16 @@ ls_buf_cstr(struct ls_buf *b)
 	b->p[b->len] = '\0';
 	return (const char *)b->p;
 }
+
+char *
+ls_format(const char *fmt, ...)
+{
+	char *ret = NULL;
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vasprintf(&ret, fmt, ap);
+	va_end(ap);
+	return n < 0 ? NULL : ret;
+}

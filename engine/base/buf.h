@@ -30,4 +30,7 @@ LS_MUST_USE int ls_buf_printf(struct ls_buf *b, const char *fmt, ...) LS_PRINTF(
 /* The bytes as a C string; NULL only when memory is short. The NUL is not counted in len. */
 const char *ls_buf_cstr(struct ls_buf *b);
 
+/* Text in new memory, caller frees; NULL when memory is short. */
+char *ls_format(const char *fmt, ...) LS_PRINTF(1, 2);
+
 #endif

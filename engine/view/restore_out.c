@@ -3,6 +3,7 @@
 
 #include "engine/view/restore_out.h"
 
+#include "engine/base/buf.h"
 #include "engine/base/io.h"
 #include "engine/view/restore.h"
 
@@ -17,10 +18,10 @@ static int
 check_sidecars(const char *output, struct ls_err *err)
 {
 	for (size_t i = 0; i < sizeof sidecars / sizeof sidecars[0]; i++) {
-		ls_autofree char *path = NULL;
+		ls_autofree char *path = ls_format("%s%s", output, sidecars[i]);
 		struct stat s;
 
-		if (asprintf(&path, "%s%s", output, sidecars[i]) < 0)
+		if (!path)
 			return ls_err_set(err, -ENOMEM, "out of memory");
 		if (io_stat(path, &s, NULL) == 0)
 			return ls_err_set(
@@ -70,26 +71,40 @@ make_parent(struct restore_out *o, struct ls_err *err)
 	return io_mkdirs(o->dir, 0700, err);
 }
 
-/* Opens and locks the temporary file; 1: it was renamed or removed meanwhile. */
+/* Locks and empties the open temporary file; 1: it was renamed or removed meanwhile. */
 static int
-lock_tmp(struct restore_out *o, struct ls_err *err)
+lock_open_tmp(const struct restore_out *o, int fd, struct ls_err *err)
 {
-	ls_autoclose int fd = io_open(o->tmp, O_RDWR | O_CREAT | O_NOFOLLOW, 0666, err);
 	struct stat a, b;
-	int rc;
+	int rc = io_lock(fd, o->tmp, err);
 
-	if (fd < 0)
-		return fd;
-	if ((rc = io_lock(fd, o->tmp, err)) < 0)
+	if (rc == -EBUSY)
 		return ls_err_wrap(err, rc, "another restore writes it");
+	if (rc < 0)
+		return rc;
 	if ((rc = io_fstat(fd, &a, err)) < 0)
 		return rc;
 	if (io_stat(o->tmp, &b, NULL) < 0 || a.st_ino != b.st_ino || a.st_dev != b.st_dev)
 		return 1;
-	if ((rc = io_ftruncate(fd, 0, err)) < 0)
-		return rc;
-	o->fd = ls_steal_fd(&fd);
-	return 0;
+	return io_ftruncate(fd, 0, err);
+}
+
+static int
+lock_tmp(struct restore_out *o, struct ls_err *err)
+{
+	ls_autoclose int fd = io_open(o->tmp, O_RDWR | O_CREAT | O_NOFOLLOW, 0666, err);
+	int rc, ignored;
+
+	if (fd < 0)
+		return fd;
+	rc = lock_open_tmp(o, fd, err);
+	if (rc == 0)
+		o->fd = ls_steal_fd(&fd);
+	else if (rc < 0 && rc != -EBUSY) {
+		ignored = io_unlink(o->tmp, NULL);
+		(void)ignored;
+	}
+	return rc;
 }
 
 int
@@ -155,10 +170,10 @@ remove_sidecars(struct restore_out *o, struct ls_err *err)
 	bool any = false;
 
 	for (size_t i = 0; i < sizeof sidecars / sizeof sidecars[0]; i++) {
-		ls_autofree char *path = NULL;
+		ls_autofree char *path = ls_format("%s%s", o->path, sidecars[i]);
 		int rc;
 
-		if (asprintf(&path, "%s%s", o->path, sidecars[i]) < 0)
+		if (!path)
 			return ls_err_set(err, -ENOMEM, "out of memory");
 		rc = io_unlink(path, err);
 		if (rc < 0 && rc != -ENOENT)

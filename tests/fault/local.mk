@@ -13,3 +13,6 @@ FAULT_TESTS += tests/fault/test_fault_catalog
 tests_fault_test_fault_catalog_SOURCES = tests/fault/test_fault_catalog.c $(FAULT_LIB) \
 	$(STORE_DRIVERS)
 tests_fault_test_fault_catalog_LDFLAGS = $(FAULT_LINK)
+FAULT_TESTS += tests/fault/test_fault_view
+tests_fault_test_fault_view_SOURCES = tests/fault/test_fault_view.c $(FAULT_LIB) $(VIEW_MODEL)
+tests_fault_test_fault_view_LDFLAGS = $(FAULT_LINK)
