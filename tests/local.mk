@@ -44,4 +44,7 @@ check-asan:
 	$(MAKE) check TESTS='$(ASAN_TESTS)'
 distcheck-quick:
 	$(MAKE) distcheck TESTS='$(UNIT_TESTS)'
-.PHONY: check-unit check-fault check-integration check-valgrind check-asan distcheck-quick
+# The same suite with the long form of its longest tests.
+check-long:
+	LS_TEST_LONG=1 $(MAKE) check
+.PHONY: check-long check-unit check-fault check-integration check-valgrind check-asan distcheck-quick

@@ -366,7 +366,8 @@ start(struct fleet *f, const struct conf *conf, struct ls_err *err)
 	f->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (!f->tasks || f->done_fd < 0)
 		return ls_err_set(err, -ENOMEM, "out of memory");
-	if (watch_init(&f->watch, err) < 0)
+	/* Closing inotify takes 10 ms, and one look needs no hints. */
+	if (!f->opts->once && watch_init(&f->watch, err) < 0)
 		log_write(LOG_WARN, "inotify is not available, polling",
 			  LOG_STR("error", err->msg));
 	if ((rc = job_pool_new("capture", captures, &f->capture_pool, err)) < 0)

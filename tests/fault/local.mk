@@ -16,3 +16,6 @@ tests_fault_test_fault_catalog_LDFLAGS = $(FAULT_LINK)
 FAULT_TESTS += tests/fault/test_fault_view
 tests_fault_test_fault_view_SOURCES = tests/fault/test_fault_view.c $(FAULT_LIB) $(VIEW_MODEL)
 tests_fault_test_fault_view_LDFLAGS = $(FAULT_LINK)
+FAULT_TESTS += tests/fault/test_fault_sync
+tests_fault_test_fault_sync_SOURCES = tests/fault/test_fault_sync.c $(FAULT_LIB)
+tests_fault_test_fault_sync_LDFLAGS = $(FAULT_LINK)
