@@ -6,17 +6,24 @@
 #include "engine/base/clock.h"
 #include "fs/ops.h"
 
+/* libfuse holds a reference to req meanwhile. The worker may free the fetch once it is marked. */
 static void
 on_interrupt(fuse_req_t req, void *data)
 {
-	(void)req;
-	stop_fire(&((struct fetch *)data)->stop);
+	struct fetch *f = data;
+
+	stop_fire(&f->stop);
+	if (!atomic_exchange(&f->answered, true))
+		ops_reply_err(req, -ECANCELED, OPS_READ);
 }
 
-void
+bool
 fetch_end(struct fetch *f)
 {
+	if (atomic_exchange(&f->answered, true))
+		return false;
 	fuse_req_interrupt_func(f->req, NULL, NULL);
+	return true;
 }
 
 static void
@@ -29,16 +36,18 @@ run_job(struct job *job)
 	free(f);
 }
 
-void
+bool
 fetch_start(struct fs *fs, fuse_req_t req, uint64_t ino, void (*run)(struct fetch *f),
 	    const struct fetch *what)
 {
-	struct fetch *f = malloc(sizeof *f);
+	/* Setting the function of a request that is interrupted already would call it, without a
+	 * reference to the request. */
+	struct fetch *f = fuse_req_interrupted(req) ? NULL : malloc(sizeof *f);
 	struct ls_err err = {0};
 
 	if (!f) {
-		ops_reply_err(req, -ENOMEM, OPS_LOOKUP);
-		return;
+		ops_reply_err(req, fuse_req_interrupted(req) ? -ECANCELED : -ENOMEM, OPS_LOOKUP);
+		return false;
 	}
 	if (what)
 		*f = *what;
@@ -52,11 +61,13 @@ fetch_start(struct fs *fs, fuse_req_t req, uint64_t ino, void (*run)(struct fetc
 	if (!tree_node(ino, &f->node) || stop_init(&f->stop, &err) < 0) {
 		free(f);
 		ops_reply_err(req, err.code ? err.code : -ESTALE, OPS_READ);
-		return;
+		return false;
 	}
+	atomic_init(&f->answered, false);
 	f->call = (struct store_call){.stop = &f->stop,
 				      .deadline_ms = clock_mono_ms() + fs->timeout_ms,
 				      .priority = STORE_PRIO_READ};
 	fuse_req_interrupt_func(req, on_interrupt, f);
 	job_submit(fs->fetch, &f->job);
+	return true;
 }

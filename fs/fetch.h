@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * fetch: one FUSE request that may block, answered from a thread of the pool. The FUSE thread only
- * dispatches. A request whose client was killed is stopped at once; every request has a deadline.
- * Threads: each request belongs to one thread at a time.
+ * dispatches. A client that is killed has its answer at once, also while its request waits for a
+ * thread, and the work is told to stop; every request has a deadline.
+ * Threads: each request belongs to one thread at a time; the loop of the session has one thread.
  */
 #ifndef FS_FETCH_H
 #define FS_FETCH_H
@@ -21,16 +22,18 @@ struct fetch {
 	size_t size;
 	off_t off;
 	struct stop stop;
+	atomic_bool answered;
 	struct store_call call;
 	void (*run)(struct fetch *f);
 	char name[NAME_MAX + 1];
 };
 
-/* Takes over req: it is answered by run(), or here when that cannot be. */
-void fetch_start(struct fs *fs, fuse_req_t req, uint64_t ino, void (*run)(struct fetch *f),
+/* Takes over req: it is answered by run(), or here when that cannot be, and then it is false. */
+bool fetch_start(struct fs *fs, fuse_req_t req, uint64_t ino, void (*run)(struct fetch *f),
 		 const struct fetch *what);
 
-/* No interrupt reaches the request any more: to be called before the reply. */
-void fetch_end(struct fetch *f);
+/* To be called before the reply. False: the client was killed and has its answer, req is no more.
+ * True: no interrupt reaches the request from here on. */
+LS_MUST_USE bool fetch_end(struct fetch *f);
 
 #endif

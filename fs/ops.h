@@ -12,6 +12,9 @@ enum ops_where { OPS_LOOKUP, OPS_READ };
 void ops_reply_err(fuse_req_t req, int code, enum ops_where where);
 int ops_errno(int code, enum ops_where where);
 
+/* The stamp in the inode number of a TXID: another one when its objects were replaced. */
+uint16_t ops_stamp(const struct fs *fs, uint64_t txid);
+
 extern const struct fuse_lowlevel_ops ops_table;
 
 /* In ops_dir.c */

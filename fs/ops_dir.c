@@ -70,8 +70,8 @@ fill_db(struct fetch *f, const struct tree_node *n, struct stat *st, struct ls_e
 	return 0;
 }
 
-static uint16_t
-stamp_of(struct fs *fs, uint64_t txid)
+uint16_t
+ops_stamp(const struct fs *fs, uint64_t txid)
 {
 	uint64_t s = 0;
 
@@ -137,7 +137,7 @@ find_txid(struct fetch *f, const struct points_list *l, struct tree_node *ret, s
 
 	if (!tree_parse_txid(f->name, &txid, &kind) || !points_find(l, txid))
 		return -ENOENT;
-	*ret = (struct tree_node){.kind = kind, .value = txid, .stamp = stamp_of(f->fs, txid)};
+	*ret = (struct tree_node){.kind = kind, .value = txid, .stamp = ops_stamp(f->fs, txid)};
 	return kind == TREE_DB ? 0 : check_sibling(f, txid, err);
 }
 
@@ -247,7 +247,8 @@ run_lookup(struct fetch *f)
 
 	if (rc == 0)
 		rc = fill_db(f, &n, &e.attr, &err);
-	fetch_end(f);
+	if (!fetch_end(f))
+		return;
 	if (rc == 0) {
 		e.ino = e.attr.st_ino;
 		e.attr_timeout = tree_is_dir(n.kind) ? SOON_S : FOREVER_S;
@@ -281,7 +282,8 @@ run_getattr(struct fetch *f)
 	struct stat st;
 	int rc = fill_db(f, &f->node, &st, &err);
 
-	fetch_end(f);
+	if (!fetch_end(f))
+		return;
 	if (rc < 0)
 		ops_reply_err(f->req, rc, OPS_READ);
 	else
@@ -315,7 +317,8 @@ run_readlink(struct fetch *f)
 	} else if (!tree_is_link(f->node.kind)) {
 		rc = -ENOENT;
 	}
-	fetch_end(f);
+	if (!fetch_end(f))
+		return;
 	if (rc < 0) {
 		ops_reply_err(f->req, rc, OPS_LOOKUP);
 		return;
@@ -339,9 +342,9 @@ run_opendir(struct fetch *f)
 	struct points_list *l = points_get(&f->fs->points, &f->call);
 
 	f->fi.fh = (uint64_t)(uintptr_t)l;
-	fetch_end(f);
-	if (fuse_reply_open(f->req, &f->fi) == -ENOENT)
-		points_put(l); /* the open was interrupted: no release will come */
+	/* An open that was interrupted is not released. */
+	if (!fetch_end(f) || fuse_reply_open(f->req, &f->fi) == -ENOENT)
+		points_put(l);
 }
 
 void
@@ -407,7 +410,7 @@ list_points(struct fs *fs, struct reply *r, const struct points_list *l, bool sn
 		if ((snapshots && !l->v[i].snapshot) || n.value > TREE_VALUE_MAX)
 			continue;
 		if (!snapshots)
-			n.stamp = stamp_of(fs, n.value);
+			n.stamp = ops_stamp(fs, n.value);
 		tree_txid_name(n.value, name);
 		if (!put_entry(r, &n, name, (off_t)i + 1))
 			return;
@@ -420,7 +423,10 @@ list_time(struct reply *r, const struct points_list *l, uint64_t dir, size_t i)
 	int depth = tree_date_depth(dir);
 	uint64_t last = 0;
 
-	for (size_t k = 0; k < l->n; k++) {
+	/* The entry before i was the last one listed. */
+	if (i && i <= l->n && depth < 3)
+		last = tree_date_parent(tree_date(l->v[i - 1].time_ms), depth + 1);
+	for (size_t k = i; k < l->n; k++) {
 		uint64_t date = tree_date(l->v[k].time_ms);
 		struct tree_node n = {.kind = TREE_TIME_LINK, .value = l->v[k].txid};
 		char name[TREE_NAME_MAX];
@@ -439,7 +445,7 @@ list_time(struct reply *r, const struct points_list *l, uint64_t dir, size_t i)
 			timex_format_name(l->v[k].time_ms, name);
 			memcpy(name + strlen(name), ".db", 4);
 		}
-		if (k >= i && !put_entry(r, &n, name, (off_t)k + 1))
+		if (!put_entry(r, &n, name, (off_t)k + 1))
 			return;
 	}
 }

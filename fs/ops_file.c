@@ -74,11 +74,19 @@ run_open(struct fetch *f)
 	struct handle *h = NULL;
 	int rc = view_open(f->fs->history, &f->call, f->node.value, &v, &err);
 
-	if (rc == 0 && !(h = handle_new(v))) {
-		view_unref(v);
+	/* The kernel keeps pages by inode: other content must not come under this one. After ESTALE
+	 * it looks the name up again. */
+	if (rc == 0 && ops_stamp(f->fs, f->node.value) != f->node.stamp)
+		rc = -ESTALE;
+	if (rc == 0 && !(h = handle_new(v)))
 		rc = -ENOMEM;
+	if (rc < 0)
+		view_unref(v);
+	if (!fetch_end(f)) {
+		if (h)
+			handle_put(h);
+		return;
 	}
-	fetch_end(f);
 	if (rc < 0) {
 		ops_reply_err(f->req, rc, OPS_READ);
 		return;
@@ -216,8 +224,8 @@ answer(fuse_req_t req, struct view *v, const struct store_call *call, uint64_t o
 	size_t got = 0;
 	int rc = buf ? view_read(v, call, off, buf, size, sequential, &got, &err) : -ENOMEM;
 
-	if (f)
-		fetch_end(f);
+	if (f && !fetch_end(f))
+		return;
 	if (rc < 0)
 		ops_reply_err(req, rc, OPS_READ);
 	else
@@ -230,7 +238,6 @@ run_read(struct fetch *f)
 	struct handle *h = handle_of(&f->fi);
 	bool sequential = is_sequential(h, (uint64_t)f->off, f->size);
 
-	atomic_fetch_add(&h->refs, 1); /* a release may follow the reply at once */
 	answer(f->req, h->view, &f->call, (uint64_t)f->off, f->size, sequential, f);
 	if (!sequential && f->size <= PUSH_READ_MAX)
 		push_around(f, h);
@@ -250,6 +257,15 @@ read_sibling(fuse_req_t req, const struct tree_node *n, size_t size, off_t off)
 	fuse_reply_buf(req, zeros, size);
 }
 
+/* The handle is held until run_read() ends: a release may come at once after the answer. */
+static void
+read_db(fuse_req_t req, fuse_ino_t ino, struct handle *h, const struct fetch *what)
+{
+	atomic_fetch_add(&h->refs, 1);
+	if (!fetch_start(fuse_req_userdata(req), req, ino, run_read, what))
+		handle_put(h);
+}
+
 void
 ops_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
 {
@@ -264,5 +280,5 @@ ops_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_fil
 	if (n.kind != TREE_DB)
 		read_sibling(req, &n, size, off);
 	else
-		fetch_start(fuse_req_userdata(req), req, ino, run_read, &what);
+		read_db(req, ino, h, &what);
 }
