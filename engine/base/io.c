@@ -253,6 +253,18 @@ io_fstat(int fd, struct stat *ret, struct ls_err *err)
 	return ops->fstat(fd, ret) < 0 ? ls_err_sys(err, errno, "fstat") : 0;
 }
 
+int
+io_space(int fd, uint64_t *ret_free, uint64_t *ret_size, struct ls_err *err)
+{
+	struct statfs st;
+
+	if (ops->fstatfs(fd, &st) < 0)
+		return ls_err_sys(err, errno, "free space");
+	*ret_free = (uint64_t)st.f_bavail * (uint64_t)st.f_bsize;
+	*ret_size = (uint64_t)st.f_blocks * (uint64_t)st.f_bsize;
+	return 0;
+}
+
 const char *
 io_remote_fs(int fd)
 {

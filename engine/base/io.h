@@ -78,6 +78,8 @@ LS_MUST_USE int io_mkdirs(const char *path, mode_t mode, struct ls_err *err);
 LS_MUST_USE int io_rmdir(const char *path, struct ls_err *err);
 LS_MUST_USE int io_stat(const char *path, struct stat *ret, struct ls_err *err);
 LS_MUST_USE int io_fstat(int fd, struct stat *ret, struct ls_err *err);
+/* Bytes that may still be written on the file system of fd, and its size. */
+LS_MUST_USE int io_space(int fd, uint64_t *ret_free, uint64_t *ret_size, struct ls_err *err);
 /* Name of a network file system (or one that hides one) that the file lives on; NULL: local. */
 const char *io_remote_fs(int fd);
 /* Makes created, renamed and removed names in this directory durable. */

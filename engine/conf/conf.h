@@ -34,6 +34,8 @@ struct conf_db {
 	uint64_t busy_timeout_ms;	    /* default 1000 */
 	uint32_t min_checkpoint_page_count; /* default 1000 */
 	uint32_t truncate_page_n;	    /* default 121359; UINT32_MAX: off */
+	uint64_t spool_max;		    /* spool-max-size, bytes; default 10 GB */
+	uint64_t wal_max;		    /* wal-max-size, bytes; default 4 GB */
 	bool journal_keep;		    /* journal-mode: keep */
 	bool restore_if_missing;	    /* restore-if-db-not-exists */
 	struct conf_replica *replicas;

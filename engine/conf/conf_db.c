@@ -10,6 +10,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#define SPOOL_DEFAULT UINT64_C(10000000000)
+#define WAL_DEFAULT UINT64_C(4000000000)
+
 enum { TRUNCATE_DEFAULT = 121359, NAME_MAX_LEN = 100 };
 
 #define COUNT(a) (sizeof(a) / sizeof(a)[0])
@@ -20,6 +23,7 @@ struct raw_db {
 	struct conf_duration monitor, checkpoint, busy;
 	int64_t min_pages, truncate_pages;
 	bool restore_if_missing;
+	uint64_t spool_max, wal_max;
 	yaml_node_t *replica, *replicas;
 };
 
@@ -47,6 +51,8 @@ static const struct conf_key db_keys[] = {
 	{"truncate-page-n", CONF_INT, offsetof(struct raw_db, truncate_pages)},
 	{"replica", CONF_NODE, offsetof(struct raw_db, replica)},
 	{"replicas", CONF_NODE, offsetof(struct raw_db, replicas)},
+	{"spool-max-size", CONF_SIZE, offsetof(struct raw_db, spool_max)},
+	{"wal-max-size", CONF_SIZE, offsetof(struct raw_db, wal_max)},
 	{"restore-if-db-not-exists", CONF_BOOL, offsetof(struct raw_db, restore_if_missing)},
 	{"pattern", CONF_LATER, 0},
 	{"recursive", CONF_LATER, 0},
@@ -236,7 +242,9 @@ conf_db_new(struct conf *c)
 				      .checkpoint_interval_ms = 60000,
 				      .busy_timeout_ms = 1000,
 				      .min_checkpoint_page_count = 1000,
-				      .truncate_page_n = TRUNCATE_DEFAULT};
+				      .truncate_page_n = TRUNCATE_DEFAULT,
+				      .spool_max = SPOOL_DEFAULT,
+				      .wal_max = WAL_DEFAULT};
 	return &v[c->ndbs++];
 }
 
@@ -293,6 +301,10 @@ read_numbers(struct conf_yaml *y, yaml_node_t *node, const struct raw_db *raw, s
 	else if (raw->truncate_pages > 0)
 		db->truncate_page_n = (uint32_t)raw->truncate_pages;
 	db->restore_if_missing = raw->restore_if_missing;
+	if (raw->spool_max)
+		db->spool_max = raw->spool_max;
+	if (raw->wal_max)
+		db->wal_max = raw->wal_max;
 	if (given(raw->journal_mode) && strcmp(raw->journal_mode, "keep") == 0)
 		db->journal_keep = true;
 	else if (given(raw->journal_mode) && strcmp(raw->journal_mode, "wal") != 0)

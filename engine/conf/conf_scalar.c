@@ -4,6 +4,7 @@
 #include "engine/conf/conf_scalar.h"
 
 #include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -104,4 +105,35 @@ bool
 conf_scalar_decimal(const char *s, int64_t *ret)
 {
 	return parse_number(s, true, ret);
+}
+
+bool
+conf_scalar_size(const char *s, uint64_t *ret)
+{
+	static const char prefixes[] = "kmgt";
+	double base = 1000, factor = 1;
+	const char *prefix;
+	char *end;
+	double n;
+
+	if (!isdigit((unsigned char)*s))
+		return false;
+	n = strtod(s, &end);
+	end += *end == ' ';
+	prefix = *end ? strchr(prefixes, tolower((unsigned char)*end)) : NULL;
+	if (prefix) {
+		end++;
+		if (tolower((unsigned char)*end) == 'i') {
+			base = 1024;
+			end++;
+		}
+		for (const char *p = prefixes; p <= prefix; p++)
+			factor *= base;
+	}
+	if (tolower((unsigned char)*end) == 'b')
+		end++;
+	if (*end || n * factor >= 1e18)
+		return false;
+	*ret = (uint64_t)(n * factor);
+	return true;
 }

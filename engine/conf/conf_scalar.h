@@ -12,5 +12,8 @@ bool conf_scalar_bool(const char *s, bool *ret);
 bool conf_scalar_int(const char *s, int64_t *ret);
 /* A number with a fraction, towards zero: 1.5 is 1. Only for bare durations, which are ns. */
 bool conf_scalar_decimal(const char *s, int64_t *ret);
+/* Bytes: 5, 1.5, with kB MB GB (of 1000) or KiB MiB GiB (of 1024), K M G being of 1000, in any
+ * case, a blank before the unit is allowed. */
+bool conf_scalar_size(const char *s, uint64_t *ret);
 
 #endif

@@ -179,6 +179,12 @@ store_scalar(struct conf_yaml *y, yaml_node_t *node, const struct conf_key *k, v
 					       "%s: '%.40s' is no whole number (without quotes)",
 					       k->name, s);
 		return 0;
+	case CONF_SIZE:
+		if (!conf_scalar_size(s, at))
+			return conf_yaml_error(y, node, err,
+					       "%s: '%.40s' is no size: write 500MB or 2GiB",
+					       k->name, s);
+		return 0;
 	default:
 		return parse_duration(y, node, k->name, at, err);
 	}

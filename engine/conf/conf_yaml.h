@@ -31,6 +31,7 @@ enum conf_kind {
 	CONF_BOOL,     /* bool */
 	CONF_DURATION, /* struct conf_duration */
 	CONF_INT,      /* int64_t */
+	CONF_SIZE,     /* uint64_t, bytes */
 	CONF_NODE,     /* yaml_node_t *, any form; stays NULL for null */
 	CONF_LATER,    /* of the released program, not supported yet: a warning */
 	CONF_REFUSED,  /* the same, but ignoring a value would lose data or secrecy: an error */

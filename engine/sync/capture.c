@@ -87,6 +87,7 @@ publish(struct capture *c, struct stage_file *file, const struct ltx_header *h, 
 	c->pos = *to;
 	c->next_txid = to->txid + 1;
 	c->file_bytes += file->size;
+	c->spool_used += file->size;
 	return 0;
 }
 
@@ -145,7 +146,8 @@ capture_batch(struct capture *c, const struct walidx_header *hz, uint64_t max_by
 		return 0;
 	}
 	c->unchained |= c->frames.unchained;
-	if ((rc = check_growth(c, c->frames.commit, err)) < 0 ||
+	if ((rc = capture_room(c, c->frames.n * (uint64_t)c->db->page_size, err)) < 0 ||
+	    (rc = check_growth(c, c->frames.commit, err)) < 0 ||
 	    (rc = write_batch(c, &to, err)) < 0)
 		return rc;
 	c->wal_bytes += (uint64_t)(c->frames.last - c->frames.first + 1) *
@@ -228,6 +230,17 @@ capture_tail(struct capture *c, uint64_t max_batch_bytes, unsigned *ret_batches,
 		db_pin_cancel(c->db);
 	}
 	return rc;
+}
+
+int
+capture_room(const struct capture *c, uint64_t bytes, struct ls_err *err)
+{
+	if (!c->spool_used || c->spool_used + bytes <= c->spool_max)
+		return 0;
+	return ls_err_set(err, -ENOSPC,
+			  "the spool is full: %" PRIu64 " bytes wait for the replica "
+			  "(spool-max-size %" PRIu64 "); capture goes on when it is back",
+			  c->spool_used, c->spool_max);
 }
 
 uint32_t

@@ -33,6 +33,8 @@ struct capture {
 	bool clock_back;	   /* the same for a clock that went back by more than a minute */
 	uint64_t wal_bytes;	   /* captured since the start */
 	uint64_t file_bytes;	   /* written as local files since the start */
+	uint64_t spool_used;	   /* bytes that wait for the replica; capture adds to it */
+	uint64_t spool_max;	   /* hard, but for one batch while nothing waits */
 	/* For the progress of a full image. */
 	void (*progress)(void *arg, uint64_t done_pages, uint64_t pages);
 	void *progress_arg;
@@ -50,6 +52,9 @@ LS_MUST_USE int capture_tail(struct capture *c, uint64_t max_batch_bytes, unsign
 
 /* Frames of the last look (seen) that are not captured. */
 uint32_t capture_pending(const struct capture *c);
+
+/* -ENOSPC: as many bytes do not fit into the spool now. */
+LS_MUST_USE int capture_room(const struct capture *c, uint64_t bytes, struct ls_err *err);
 
 /* The whole database as one batch, under a fresh pin. */
 LS_MUST_USE int capture_image(struct capture *c, struct ls_err *err);

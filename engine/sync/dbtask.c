@@ -11,7 +11,6 @@
 #include <string.h>
 
 enum {
-	BATCH_MAX = 64 << 20, /* bytes of WAL in one batch, unless one transaction is larger */
 	RETRY_BASE_MS = 500,
 	RETRY_MAX_MS = 15000,
 	PROGRESS_MS = 5000,
@@ -93,20 +92,28 @@ dbtask_init(struct dbtask *t, const struct conf_db *conf, const struct stop *abo
 }
 
 void
-dbtask_close(struct dbtask *t)
+dbtask_close_capture(struct dbtask *t)
 {
 	struct capture *c = &t->capture;
 
 	capture_done(c);
 	if (t->db_open)
 		db_close(&t->db);
+	t->db_open = false;
+	*c = (struct capture){
+		.record.fd = -1, .stop = t->abort, .progress = show_progress, .progress_arg = t};
+}
+
+void
+dbtask_close(struct dbtask *t)
+{
+	dbtask_close_capture(t);
 	upload_close(t->upload);
 	t->upload = NULL;
 	if (t->dir_open)
 		statedir_close(&t->dir);
-	t->db_open = t->dir_open = t->connected = false;
-	*c = (struct capture){
-		.record.fd = -1, .stop = t->abort, .progress = show_progress, .progress_arg = t};
+	t->dir_open = t->connected = false;
+	t->spool_at_ns = 0;
 	t->state = DBTASK_CLOSED;
 }
 
@@ -185,7 +192,7 @@ dbtask_may_capture(struct dbtask *t, uint64_t now_ns, uint64_t *ret_when_ns)
 		*ret_when_ns = t->retry_ns;
 		return now_ns >= t->retry_ns;
 	}
-	if (t->errors && now_ns < t->retry_ns) {
+	if (t->errors && now_ns < t->retry_ns && !dbtask_wal_is_long(t)) {
 		*ret_when_ns = t->retry_ns;
 		return false;
 	}
@@ -251,13 +258,15 @@ capture_all(struct dbtask *t, struct ls_err *err)
 {
 	unsigned batches = 0;
 	uint32_t frames = 0;
-	int rc = 0;
+	int rc = dbtask_spool_room(t, err);
 
+	if (rc < 0)
+		return rc;
 	if (t->need_image && (rc = take_image(t, err)) < 0)
 		return rc;
 	if (capture_pending(&t->capture) >= BUSY_FRAMES)
 		db_hold_checkpoints(&t->db, true);
-	rc = capture_tail(&t->capture, BATCH_MAX, &batches, err);
+	rc = capture_tail(&t->capture, DBTASK_BATCH_MAX, &batches, err);
 	note_captured(t, batches);
 	if (rc == -ESTALE) {
 		log_write(LOG_WARN, "continuity is lost, writing a full image",
@@ -296,7 +305,7 @@ start_over(struct dbtask *t, struct ls_err *err)
 			  LOG_STR("reason", t->foreign.msg),
 			  LOG_STR("hint", "another program replicates this database or writes into "
 					  "this replica; stop it, then start this one again"));
-	else
+	else if (t->state == DBTASK_OPEN)
 		log_write(LOG_WARN,
 			  fate == DBTASK_REBASE
 				  ? "local state and replica do not fit, starting anew"
@@ -315,6 +324,9 @@ dbtask_open_or_capture(struct dbtask *t, struct ls_err *err)
 	int rc = 0;
 
 	if (t->state == DBTASK_OPEN && (atomic_load(&t->fate) || db_replaced(&t->db)))
+		rc = start_over(t, err);
+	else if (t->state == DBTASK_PARKED &&
+		 (atomic_load(&t->fate) || (rc = dbtask_spool_room(t, err)) == 0))
 		rc = start_over(t, err);
 	if (rc == 0 && t->state == DBTASK_CLOSED)
 		rc = dbtask_open(t, err);
@@ -342,7 +354,7 @@ dbtask_set_foreign(struct dbtask *t, const struct ls_err *err)
 static void
 note_error(struct dbtask *t, int rc, const struct ls_err *err)
 {
-	bool opening = t->state != DBTASK_OPEN;
+	bool opening = t->state == DBTASK_CLOSED;
 	uint64_t wait_ms;
 
 	if (rc == -EAGAIN && t->errors < 100) {
@@ -368,6 +380,8 @@ note_error(struct dbtask *t, int rc, const struct ls_err *err)
 	}
 	if (opening)
 		dbtask_close(t); /* nothing is uploaded before it is open */
+	else if (dbtask_wal_is_long(t))
+		dbtask_park(t, err->msg);
 }
 
 /* What follows an attempt. */

@@ -17,6 +17,7 @@
 enum dbtask_state {
 	DBTASK_CLOSED, /* to be opened, now or at retry_ns */
 	DBTASK_OPEN,   /* captured */
+	DBTASK_PARKED, /* its WAL was given up; what was captured is uploaded (dbtask_spool.c) */
 	DBTASK_DEAD,   /* cannot be replicated: the reason was logged */
 };
 
@@ -58,6 +59,9 @@ struct dbtask {
 	_Atomic bool upload_failing;
 	_Atomic enum dbtask_fate fate;
 	struct ls_err foreign; /* why, once fate is DBTASK_FOREIGN */
+
+	uint64_t spool_at_ns; /* capture lane: when the spool was listed */
+	bool spool_warned;
 
 	/* Capture lane: errors in a row. */
 	struct backoff backoff;
@@ -115,7 +119,13 @@ LS_MUST_USE int dbtask_finish(struct dbtask *t, bool patient, struct ls_err *err
 
 /* Opening, in dbtask_open.c. Returns 0 with t->state open, or still closed (waiting), or dead. */
 LS_MUST_USE int dbtask_open(struct dbtask *t, struct ls_err *err);
-/* Between dbtask.c and dbtask_upload.c. */
+/* Between the files of dbtask. */
+enum { DBTASK_BATCH_MAX = 64 << 20 }; /* of WAL in one batch, unless one transaction is larger */
+void dbtask_close_capture(struct dbtask *t);
+/* -ENOSPC: the spool or its disk is full. */
+LS_MUST_USE int dbtask_spool_room(struct dbtask *t, struct ls_err *err);
+bool dbtask_wal_is_long(const struct dbtask *t);
+void dbtask_park(struct dbtask *t, const char *why);
 LS_MUST_USE int dbtask_open_or_capture(struct dbtask *t, struct ls_err *err);
 void dbtask_set_foreign(struct dbtask *t, const struct ls_err *err);
 bool dbtask_is_final(int rc); /* an error that no waiting will heal */

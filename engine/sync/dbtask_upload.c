@@ -14,12 +14,18 @@ enum { RETRY_BASE_MS = 500, RETRY_MAX_MS = 15000, FINISH_MS = 30000 };
 
 #define MS_NS UINT64_C(1000000)
 
+static bool
+can_upload(const struct dbtask *t)
+{
+	return t->state == DBTASK_OPEN || t->state == DBTASK_PARKED;
+}
+
 bool
 dbtask_upload_due(struct dbtask *t, uint64_t now_ns)
 {
 	bool work = atomic_load(&t->staged) > atomic_load(&t->acked) || atomic_load(&t->image);
 
-	return t->state == DBTASK_OPEN && work && now_ns >= t->upload_retry_ns;
+	return can_upload(t) && work && now_ns >= t->upload_retry_ns;
 }
 
 static int
@@ -101,7 +107,7 @@ dbtask_upload(struct dbtask *t)
 	int rc = 0;
 
 	LS_AUTOLOCK(&t->uploading);
-	if (t->state == DBTASK_OPEN)
+	if (can_upload(t))
 		rc = try_upload(t, &call, &err);
 	if (rc < 0) {
 		note_upload_error(t, rc, &err);
@@ -126,6 +132,9 @@ finish_once(struct dbtask *t, struct ls_err *err)
 	struct store_call call = {.stop = t->abort};
 	int rc = dbtask_open_or_capture(t, err);
 
+	/* The spool is full: there is room once what waits is uploaded. */
+	if (rc == -ENOSPC && can_upload(t) && (rc = try_upload(t, &call, err)) == 0)
+		rc = dbtask_open_or_capture(t, err);
 	if (rc < 0 || t->state != DBTASK_OPEN)
 		return rc;
 	if ((rc = try_upload(t, &call, err)) < 0) {

@@ -7,6 +7,7 @@ engine_libengine_a_SOURCES += \
 	engine/sync/dbtask.c engine/sync/dbtask.h \
 	engine/sync/db_lock.c \
 	engine/sync/dbtask_open.c \
+	engine/sync/dbtask_spool.c \
 	engine/sync/dbtask_upload.c \
 	engine/sync/upload_snapshot.c \
 	engine/sync/fleet.c engine/sync/fleet.h \

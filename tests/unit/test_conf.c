@@ -304,6 +304,32 @@ test_warnings(void)
 
 /* One scalar for min-checkpoint-page-count and for logging.stderr. */
 static void
+test_sizes(void)
+{
+	static const struct {
+		const char *text;
+		uint64_t bytes; /* 0: refused */
+	} cases[] = {{"500", 500},	   {"1.5MB", 1500000}, {"2GiB", UINT64_C(2) << 30},
+		     {"2 gb", 2000000000}, {"64K", 64000},     {"1TiB", UINT64_C(1) << 40},
+		     {"many", 0},	   {"-5", 0},	       {"5 parsecs", 0},
+		     {"5MBx", 0},	   {"1e30", 0},	       {"\"\"", 0}};
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		char text[300];
+		struct ls_err err;
+		struct conf c;
+
+		snprintf(text, sizeof text, "%s  wal-max-size: %s\n", DB_REPLICA, cases[i].text);
+		if (!load(text, &c, &err)) {
+			ok(cases[i].bytes == 0 && strstr(err.msg, "is no size"), "%s", err.msg);
+			continue;
+		}
+		is_u64(c.dbs[0].wal_max, cases[i].bytes, cases[i].text);
+		conf_done(&c);
+	}
+}
+
+static void
 test_scalars(void)
 {
 	static const struct {
@@ -615,6 +641,7 @@ main(void)
 	RUN(test_yaml);
 	RUN(test_errors);
 	RUN(test_warnings);
+	RUN(test_sizes);
 	RUN(test_scalars);
 	RUN(test_expansion);
 	RUN(test_files);

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The order of an outage (engine.md 7.10). While the replica is out of reach, batches wait in the
+ * spool, the state directory's ltx/0. When the spool is full, or its disk nearly is, capture stops
+ * and the WAL holds what comes. When the WAL is longer than wal-max-size, the pins are given up, so
+ * that the application can checkpoint and reset it: the database is "parked". The spool goes on to
+ * be uploaded; once there is room the database is opened again, and the rules of continuity.h say
+ * whether a full image is needed.
+ */
+#include "config.h"
+
+#include "engine/base/io.h"
+#include "engine/base/log.h"
+#include "engine/sync/dbtask.h"
+
+#include <inttypes.h>
+
+enum { MEASURE_MS = 1000, RESERVE = 64 << 20, RESERVE_PART = 20 };
+
+#define MS_NS UINT64_C(1000000)
+
+/* Bytes that wait for the replica: listed once a second; capture adds what it writes. */
+static int
+measure(struct dbtask *t, struct ls_err *err)
+{
+	ls_autofree struct stage_entry *v = NULL;
+	uint64_t now = clock_mono_ns(), acked = atomic_load(&t->acked), sum = 0;
+	size_t n = 0;
+	int rc;
+
+	if (atomic_load(&t->staged) <= acked) {
+		t->capture.spool_used = 0;
+		return 0;
+	}
+	if (t->spool_at_ns && now - t->spool_at_ns < MEASURE_MS * MS_NS)
+		return 0;
+	if ((rc = stage_list(&t->dir, &v, &n, err)) < 0)
+		return rc;
+	for (size_t i = 0; i < n; i++)
+		if (v[i].txid > acked)
+			sum += v[i].size;
+	t->spool_at_ns = now;
+	t->capture.spool_used = sum;
+	return 0;
+}
+
+/* About as much as the next batch needs, uncompressed. */
+static uint64_t
+next_batch(const struct dbtask *t)
+{
+	uint64_t pending;
+	struct stat st;
+
+	if (t->state == DBTASK_PARKED || t->need_image)
+		return io_stat(t->conf->path, &st, NULL) == 0 ? (uint64_t)st.st_size : 0;
+	pending = (uint64_t)capture_pending(&t->capture) * t->db.page_size;
+	return pending < DBTASK_BATCH_MAX ? pending : DBTASK_BATCH_MAX;
+}
+
+static void
+warn_early(struct dbtask *t, uint64_t used)
+{
+	uint64_t max = t->conf->spool_max;
+
+	if (used < max / 2)
+		t->spool_warned = false;
+	if (used < max / 5 * 4 || t->spool_warned)
+		return;
+	t->spool_warned = true;
+	log_write(LOG_WARN, "the spool is filling up", LOG_STR("db", t->conf->path),
+		  LOG_U64("bytes", used), LOG_U64("spool-max-size", max),
+		  LOG_STR("effect", "when it is full, capture stops until the replica is back"));
+}
+
+int
+dbtask_spool_room(struct dbtask *t, struct ls_err *err)
+{
+	uint64_t left = 0, size = 0, need, reserve;
+	int rc;
+
+	t->capture.spool_max = t->conf->spool_max;
+	if ((rc = measure(t, err)) < 0)
+		return rc;
+	need = next_batch(t);
+	warn_early(t, t->capture.spool_used ? t->capture.spool_used + need : 0);
+	if ((rc = capture_room(&t->capture, need, err)) < 0)
+		return rc;
+	if ((rc = io_space(t->dir.lock_fd, &left, &size, err)) < 0)
+		return rc;
+	reserve = size / RESERVE_PART < RESERVE ? size / RESERVE_PART : RESERVE;
+	if (left < reserve)
+		return ls_err_set(err, -ENOSPC,
+				  "the disk of '%s' is nearly full (%" PRIu64
+				  " bytes are left): the "
+				  "rest is for the application",
+				  t->dir.path, left);
+	return 0;
+}
+
+bool
+dbtask_wal_is_long(const struct dbtask *t)
+{
+	return t->state == DBTASK_OPEN &&
+	       wal_frame_offset(t->db.page_size, t->capture.seen.mx_frame) > t->conf->wal_max;
+}
+
+void
+dbtask_park(struct dbtask *t, const char *why)
+{
+	log_write(LOG_ERROR, "the WAL is given up", LOG_STR("db", t->conf->path),
+		  LOG_U64("wal-max-size", t->conf->wal_max), LOG_STR("reason", why),
+		  LOG_STR("effect", "the application can reset its WAL; when capture is possible "
+				    "again, what was missed comes as one state"),
+		  LOG_TXID("state_before", t->capture.pos.txid));
+	dbtask_close_capture(t);
+	t->spool_at_ns = 0;
+	t->state = DBTASK_PARKED;
+}
