@@ -69,7 +69,7 @@ check_words(const struct args *a, int n, char **words, struct ls_err *err)
 static bool
 was_seen(const struct conf_db *db, const struct conf_replica *r)
 {
-	ls_autofree char *cursor = ls_format("%s/replicas/%s/cursor", db->meta_path, r->name);
+	ls_autofree char *cursor = ls_buf_format("%s/replicas/%s/cursor", db->meta_path, r->name);
 	struct stat st;
 
 	return cursor && io_stat(cursor, &st, NULL) == 0;

@@ -90,7 +90,7 @@ perform(CURL *curl, const struct args *a, const char *verb, json_t **ret, struct
 static int
 ask(const struct args *a, const char *verb, const char *body, json_t **ret, struct ls_err *err)
 {
-	ls_autofree char *url = ls_format("http://localhost/%s", verb);
+	ls_autofree char *url = ls_buf_format("http://localhost/%s", verb);
 	const struct curl_api *api = curl_api_get(err);
 	CURL *curl = api ? api->easy_init() : NULL;
 	int rc;

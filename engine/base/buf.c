@@ -86,7 +86,7 @@ ls_buf_cstr(struct ls_buf *b)
 }
 
 char *
-ls_format(const char *fmt, ...)
+ls_buf_format(const char *fmt, ...)
 {
 	char *ret = NULL;
 	va_list ap;

@@ -31,6 +31,6 @@ LS_MUST_USE int ls_buf_printf(struct ls_buf *b, const char *fmt, ...) LS_PRINTF(
 const char *ls_buf_cstr(struct ls_buf *b);
 
 /* Text in new memory, caller frees; NULL when memory is short. */
-char *ls_format(const char *fmt, ...) LS_PRINTF(1, 2);
+char *ls_buf_format(const char *fmt, ...) LS_PRINTF(1, 2);
 
 #endif

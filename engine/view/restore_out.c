@@ -18,7 +18,7 @@ static int
 check_sidecars(const char *output, struct ls_err *err)
 {
 	for (size_t i = 0; i < sizeof sidecars / sizeof sidecars[0]; i++) {
-		ls_autofree char *path = ls_format("%s%s", output, sidecars[i]);
+		ls_autofree char *path = ls_buf_format("%s%s", output, sidecars[i]);
 		struct stat s;
 
 		if (!path)
@@ -170,7 +170,7 @@ remove_sidecars(struct restore_out *o, struct ls_err *err)
 	bool any = false;
 
 	for (size_t i = 0; i < sizeof sidecars / sizeof sidecars[0]; i++) {
-		ls_autofree char *path = ls_format("%s%s", o->path, sidecars[i]);
+		ls_autofree char *path = ls_buf_format("%s%s", o->path, sidecars[i]);
 		int rc;
 
 		if (!path)
