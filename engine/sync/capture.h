@@ -15,6 +15,7 @@
 #include "engine/sync/continuity.h"
 #include "engine/sync/db.h"
 #include "engine/sync/frames.h"
+#include "engine/sync/pagehash.h"
 #include "engine/sync/stage.h"
 
 struct capture {
@@ -33,8 +34,12 @@ struct capture {
 	bool clock_back;	   /* the same for a clock that went back by more than a minute */
 	uint64_t wal_bytes;	   /* captured since the start */
 	uint64_t file_bytes;	   /* written as local files since the start */
-	uint64_t spool_used;	   /* bytes that wait for the replica; capture adds to it */
-	uint64_t spool_max;	   /* hard, but for one batch while nothing waits */
+	struct pagehash hashes;
+	bool may_differ;      /* the replica ends, or will end, at pos.txid */
+	bool image_differs;   /* what the last capture_image() wrote: a difference, and */
+	uint32_t image_pages; /* its pages; 0: nothing had changed, there is no new TXID */
+	uint64_t spool_used;  /* bytes that wait for the replica; capture adds to it */
+	uint64_t spool_max;   /* hard, but for one batch while nothing waits */
 	/* For the progress of a full image. */
 	void (*progress)(void *arg, uint64_t done_pages, uint64_t pages);
 	void *progress_arg;
@@ -56,7 +61,8 @@ uint32_t capture_pending(const struct capture *c);
 /* -ENOSPC: as many bytes do not fit into the spool now. */
 LS_MUST_USE int capture_room(const struct capture *c, uint64_t bytes, struct ls_err *err);
 
-/* The whole database as one batch, under a fresh pin. */
+/* The whole database as one batch, under a fresh pin; with a usable table of page hashes, and if
+ * may_differ, only what differs. */
 LS_MUST_USE int capture_image(struct capture *c, struct ls_err *err);
 
 /* Records that the WAL is empty or backfilled and everything captured (rule R0), if that is so. */

@@ -82,7 +82,7 @@ dbtask_init(struct dbtask *t, const struct conf_db *conf, const struct stop *abo
 			     .abort = abort,
 			     .wal_wd = -1,
 			     .dir_wd = -1};
-	t->capture.record.fd = -1;
+	t->capture.record.fd = t->capture.hashes.fd = -1;
 	t->capture.stop = abort;
 	t->capture.progress = show_progress;
 	t->capture.progress_arg = t;
@@ -100,8 +100,11 @@ dbtask_close_capture(struct dbtask *t)
 	if (t->db_open)
 		db_close(&t->db);
 	t->db_open = false;
-	*c = (struct capture){
-		.record.fd = -1, .stop = t->abort, .progress = show_progress, .progress_arg = t};
+	*c = (struct capture){.record.fd = -1,
+			      .hashes.fd = -1,
+			      .stop = t->abort,
+			      .progress = show_progress,
+			      .progress_arg = t};
 }
 
 void
@@ -245,10 +248,12 @@ take_image(struct dbtask *t, struct ls_err *err)
 	if ((rc = capture_image(&t->capture, err)) < 0)
 		return rc;
 	t->need_image = false;
-	atomic_store(&t->image, t->capture.pos.txid);
-	note_captured(t, 1);
+	if (!t->capture.image_differs)
+		atomic_store(&t->image, t->capture.pos.txid);
+	note_captured(t, t->capture.image_pages > 0);
 	log_write(LOG_INFO, "caught up", LOG_STR("db", t->name),
 		  LOG_TXID("txid", t->capture.pos.txid), LOG_U64("pages", t->capture.pos.commit),
+		  LOG_U64("written", t->capture.image_pages),
 		  LOG_MS("elapsed", clock_mono_ms() - start));
 	return 0;
 }

@@ -27,6 +27,20 @@ stat_parent(const char *path, struct stat *ret, struct ls_err *err)
 }
 
 static int
+open_hashes(struct dbtask *t, bool found, struct ls_err *err)
+{
+	ls_autofree char *path = io_join(t->dir.path, "pagehash");
+
+	if (!path)
+		return ls_err_set(err, -ENOMEM, "out of memory");
+	pagehash_open(path, t->dir.file_mode, t->db.page_size, found ? t->capture.pos.txid : 0,
+		      &t->capture.hashes);
+	if (t->capture.hashes.fd >= 0)
+		io_own(t->capture.hashes.fd, t->dir.uid, t->dir.gid);
+	return 0;
+}
+
+static int
 open_state(struct dbtask *t, bool *ret_found, struct ls_err *err)
 {
 	ls_autofree char *path = NULL;
@@ -44,6 +58,8 @@ open_state(struct dbtask *t, bool *ret_found, struct ls_err *err)
 	if (rc < 0)
 		return rc;
 	io_own(t->capture.record.fd, t->dir.uid, t->dir.gid);
+	if ((rc = open_hashes(t, *ret_found, err)) < 0)
+		return rc;
 	return upload_open(&t->dir, t->replica, &t->upload, err);
 }
 
@@ -160,6 +176,7 @@ decide(struct dbtask *t, bool found, const char **why, struct ls_err *err)
 	}
 	if ((rc = compare_replica(t, why, err)) < 0 || **why)
 		return rc;
+	t->capture.may_differ = true;
 	return judge(t, why, err);
 }
 

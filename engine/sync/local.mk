@@ -1,6 +1,8 @@
 engine_libengine_a_SOURCES += \
 	engine/sync/bootid.c engine/sync/bootid.h \
 	engine/sync/capture.c engine/sync/capture.h \
+	engine/sync/capture_image.c engine/sync/capture_impl.h \
+	engine/sync/pagehash.c engine/sync/pagehash.h \
 	engine/sync/checkpoint.c engine/sync/checkpoint.h \
 	engine/sync/continuity.c engine/sync/continuity.h \
 	engine/sync/db.c engine/sync/db.h \

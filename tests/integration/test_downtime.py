@@ -279,3 +279,104 @@ def test_random(seed, shm):
 
 if __name__ == "__main__":
     sys.exit(tap.main(__file__))
+
+
+# ---- re-base by difference (decisions.md 10) ----
+
+@pytest.fixture
+def large(shm):
+    """A replicated database of 3,000 pages whose daemon ended clean."""
+    db, replica = os.path.join(shm, "a.db"), os.path.join(shm, "rep")
+    c = new_database(db)
+    c.execute("CREATE TABLE big(id INTEGER PRIMARY KEY, v)")
+    c.execute("WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < 10000) INSERT INTO big(v) SELECT randomblob(1100) FROM s")
+    c.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    once(db, replica)
+    return c, db, replica
+
+
+def lose_continuity(c):
+    c.execute("UPDATE big SET v = randomblob(1100) WHERE id BETWEEN 5000 AND 5020")
+    c.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    c.execute("INSERT INTO big(v) VALUES('x')")
+
+
+def newest(replica):
+    f = max(ltx(replica, "0"), key=lambda f: f["max_txid"])
+    return int(f["max_txid"], 16), f["size"]
+
+
+def same(db, replica, shm):
+    restore(replica, os.path.join(shm, "r.db"), "-force")
+    live_copy(db, os.path.join(shm, "copy.db"))
+    assert_same_database(os.path.join(shm, "copy.db"), os.path.join(shm, "r.db"))
+
+
+def test_rebase_sends_what_differs(large, shm):
+    c, db, replica = large
+    for i in range(2, 6):
+        lose_continuity(c)
+        once(db, replica)
+        txid, size = newest(replica)
+        assert txid == i and size < 0.015 * os.path.getsize(db), "1.5 % of the database"
+        same(db, replica, shm)
+    assert len(ltx(replica, "9")) == 1, "a difference is no snapshot"
+    check_level0(replica)
+
+
+def test_rebase_after_vacuum_and_shrinking(large, shm):
+    c, db, replica = large
+    c.execute("DELETE FROM big WHERE id > 3000")
+    c.execute("VACUUM")
+    c.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    once(db, replica)
+    same(db, replica, shm)
+    c.execute("INSERT INTO big(v) SELECT randomblob(1100) FROM big")
+    c.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    once(db, replica)
+    same(db, replica, shm)
+    check_level0(replica)
+
+
+def test_nothing_differs_nothing_is_sent(large):
+    c, db, replica = large
+    c.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    os.utime(db)
+    once(db, replica)
+    assert newest(replica)[0] == 1
+
+
+@pytest.mark.parametrize("harm", ["removed", "cut", "zeros", "older", "killed"])
+def test_page_hashes_that_cannot_be_believed(harm, large, shm):
+    """Then the whole database goes out; what is restored is right in any case."""
+    c, db, replica = large
+    path = os.path.join(shm, ".a.db-litestream/pagehash")
+    with open(path, "rb") as f:
+        before = f.read()
+    if harm == "older":
+        c.execute("INSERT INTO big(v) VALUES('y')")
+        once(db, replica)
+        with open(path, "wb") as f:
+            f.write(before)
+    elif harm == "killed":
+        with Daemon(db, replica, os.path.join(shm, "log")).ready() as d:
+            c.execute("INSERT INTO big(v) VALUES('y')")
+            wait_for("a batch", lambda: newest(replica)[0] > 1)
+            d.kill()
+    elif harm == "removed":
+        os.unlink(path)
+    else:
+        with open(path, "r+b") as f:
+            if harm == "cut":
+                f.truncate(100)
+            else:
+                f.write(bytes(64))
+    lose_continuity(c)
+    once(db, replica)
+    if harm != "cut":
+        assert newest(replica)[1] > 0.4 * os.path.getsize(db)
+    same(db, replica, shm)
+    lose_continuity(c)
+    once(db, replica)
+    assert newest(replica)[1] < 0.015 * os.path.getsize(db), "the table is whole again"
+    same(db, replica, shm)

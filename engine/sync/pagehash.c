@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The file, big-endian: "LSPAGEH1", u32 version 1, u32 page size, u64 TXID, u32 1 if closed clean,
+ * u32 zero, u64 CRC-64 of the 32 bytes before; zeros up to 64; then 8 bytes for each page from 1.
+ */
+#include "config.h"
+
+#include "engine/sync/pagehash.h"
+
+#include "engine/base/bytes.h"
+#include "engine/base/io.h"
+#include "engine/format/crc64.h"
+
+enum { HEADER = 64, SUM_AT = 32, PAGEHASH_VERSION = 1 };
+
+static void
+give_up(struct pagehash *h)
+{
+	h->usable = h->open_batch = h->changed = false;
+	h->n = 0;
+}
+
+static int
+write_header(struct pagehash *h, bool clean)
+{
+	uint8_t raw[HEADER] = "LSPAGEH1";
+	int rc;
+
+	put_be32(raw + 8, PAGEHASH_VERSION);
+	put_be32(raw + 12, h->page_size);
+	put_be64(raw + 16, h->txid);
+	put_be32(raw + 24, clean);
+	put_be64(raw + SUM_AT, crc64(0, raw, SUM_AT));
+	rc = io_pwrite(h->fd, raw, sizeof raw, 0, NULL);
+	return rc < 0 ? rc : io_fdatasync(h->fd, "pagehash", NULL);
+}
+
+void
+pagehash_open(const char *path, mode_t mode, uint32_t page_size, uint64_t txid,
+	      struct pagehash *ret)
+{
+	struct pagehash *h = ret;
+	uint8_t raw[HEADER];
+	size_t n = 0;
+
+	*h = (struct pagehash){.page_size = page_size, .txid = txid};
+	h->fd = io_open(path, O_RDWR | O_CREAT, mode, NULL);
+	if (h->fd < 0 || io_pread(h->fd, raw, sizeof raw, 0, &n, NULL) < 0 || n < sizeof raw)
+		return;
+	h->usable = memcmp(raw, "LSPAGEH1", 8) == 0 &&
+		    get_be64(raw + SUM_AT) == crc64(0, raw, SUM_AT) &&
+		    get_be32(raw + 8) == PAGEHASH_VERSION && get_be32(raw + 12) == page_size &&
+		    get_be64(raw + 16) == txid && get_be32(raw + 24) == 1;
+}
+
+/* ---- the window ---- */
+
+static void
+flush(struct pagehash *h)
+{
+	if (h->changed && io_pwrite(h->fd, h->window, (size_t)h->n * 8,
+				    HEADER + (uint64_t)(h->first - 1) * 8, NULL) < 0)
+		give_up(h);
+	h->changed = false;
+}
+
+/* The entry of a page, or NULL once the table was given up. */
+static uint8_t *
+entry(struct pagehash *h, uint32_t pgno)
+{
+	size_t n = 0;
+
+	if (pgno < h->first || pgno - h->first >= h->n) {
+		flush(h);
+		h->first = (pgno - 1) / PAGEHASH_WINDOW * PAGEHASH_WINDOW + 1;
+		h->n = PAGEHASH_WINDOW;
+		memset(h->window, 0, sizeof h->window);
+		if (h->open_batch && io_pread(h->fd, h->window, sizeof h->window,
+					      HEADER + (uint64_t)(h->first - 1) * 8, &n, NULL) < 0)
+			give_up(h);
+	}
+	return h->open_batch ? h->window + (size_t)(pgno - h->first) * 8 : NULL;
+}
+
+/* ---- batches ---- */
+
+void
+pagehash_begin(struct pagehash *h, bool image)
+{
+	if (h->fd < 0)
+		return;
+	if (h->open_batch)
+		give_up(h); /* the one before was not committed */
+	if (!h->usable && !image)
+		return;
+	h->n = 0;
+	if (!h->marked && write_header(h, false) < 0) {
+		give_up(h);
+		return;
+	}
+	h->marked = true;
+	h->open_batch = true;
+}
+
+bool
+pagehash_same(struct pagehash *h, uint32_t pgno, const void *page)
+{
+	const uint8_t *e = h->open_batch && h->usable ? entry(h, pgno) : NULL;
+
+	return e && get_be64(e) == crc64(0, page, h->page_size);
+}
+
+void
+pagehash_put(struct pagehash *h, uint32_t pgno, const void *page)
+{
+	uint8_t *e = h->open_batch ? entry(h, pgno) : NULL;
+
+	if (!e)
+		return;
+	put_be64(e, crc64(0, page, h->page_size));
+	h->changed = true;
+}
+
+void
+pagehash_commit(struct pagehash *h, uint64_t txid)
+{
+	if (!h->open_batch)
+		return;
+	flush(h);
+	if (!h->open_batch)
+		return;
+	h->usable = true;
+	h->open_batch = false;
+	h->txid = txid;
+}
+
+void
+pagehash_close(struct pagehash *h)
+{
+	int ignored = 0;
+
+	if (h->fd < 0)
+		return;
+	if (h->marked && h->usable && !h->open_batch && io_fdatasync(h->fd, "pagehash", NULL) == 0)
+		ignored = write_header(h, true);
+	(void)ignored;
+	close(h->fd);
+	h->fd = -1;
+}
