@@ -1,4 +1,4 @@
-# Lists: UNIT_TESTS, FAULT_TESTS (C programs), INTEGRATION_TESTS (scripts), FUZZ_TARGETS.
+# Lists: UNIT_TESTS, FAULT_TESTS, MODEL_TESTS (C programs), INTEGRATION_TESTS (scripts), FUZZ_TARGETS.
 include tests/unit/base.mk
 include tests/unit/format.mk
 include tests/unit/store.mk
@@ -11,12 +11,13 @@ if HAVE_FUSE
 include tests/unit/fs.mk
 endif
 include tests/fault/local.mk
+include tests/model/local.mk
 include tests/fuzz/local.mk
 include tests/integration/local.mk
 include tests/bench/local.mk
 
-check_PROGRAMS += $(UNIT_TESTS) $(FAULT_TESTS)
-TESTS = $(UNIT_TESTS) $(FAULT_TESTS) $(INTEGRATION_TESTS)
+check_PROGRAMS += $(UNIT_TESTS) $(FAULT_TESTS) $(MODEL_TESTS)
+TESTS = $(UNIT_TESTS) $(FAULT_TESTS) $(MODEL_TESTS) $(INTEGRATION_TESTS)
 TEST_EXTENSIONS = .sh .py
 LOG_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
 SH_LOG_DRIVER = $(LOG_DRIVER)
