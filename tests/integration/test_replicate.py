@@ -338,6 +338,7 @@ def test_another_writer_in_the_replica_stops_capture(place, shm):
     db, replica = place
     c = connect(db)
     with Daemon(db, replica, os.path.join(shm, "log")).ready() as daemon:
+        os.makedirs(os.path.join(replica, "ltx/0"), exist_ok=True)
         with open(os.path.join(replica, "ltx/0/0000000000000002-0000000000000002.ltx"), "wb") as f:
             f.write(b"written by somebody else")
         commit(c)
