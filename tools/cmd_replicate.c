@@ -4,6 +4,7 @@
 #include "engine/base/buf.h"
 #include "engine/base/io.h"
 #include "engine/base/log.h"
+#include "engine/conf/conf_dir.h"
 #include "engine/sync/fleet.h"
 #include "engine/view/restore.h"
 #include "tools/child.h"
@@ -174,7 +175,7 @@ replicate_around(const struct args *a, const struct conf *conf, const char *comm
 }
 
 static int
-run(const struct args *a, const struct conf *conf, struct ls_err *err)
+run(const struct args *a, struct conf *conf, struct ls_err *err)
 {
 	struct fleet_opts opts = {.once = a->once, .stop = &stop, .abort = &abort_now};
 	const char *command = a->exec && *a->exec ? a->exec : conf->exec;
@@ -186,6 +187,8 @@ run(const struct args *a, const struct conf *conf, struct ls_err *err)
 		setenv("LOG_LEVEL", a->log_level, 1); /* for the child */
 	source_setup_log(conf, false, a->log_level);
 	log_write(LOG_INFO, "litestream", LOG_STR("version", PACKAGE_VERSION));
+	if ((rc = conf_dir_expand(conf, true, err)) < 0)
+		return rc;
 	rc = command && *command ? replicate_around(a, conf, command, &opts, err)
 				 : replicate(a, conf, &opts, err);
 	if (rc < 0)

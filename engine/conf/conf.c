@@ -8,6 +8,7 @@
 #include "engine/base/log.h"
 #include "engine/conf/conf_check.h"
 #include "engine/conf/conf_db.h"
+#include "engine/conf/conf_dir.h"
 #include "engine/conf/conf_env.h"
 
 #include <ctype.h>
@@ -262,8 +263,28 @@ conf_from_args(const char *db_path, const char *url, struct conf *ret, struct ls
 	return rc;
 }
 
+/* What a directory would find, whether it is there or not. */
+static const struct conf_db *
+find_member(struct conf *c, const char *path)
+{
+	struct conf_db *db;
+
+	for (size_t i = 0; i < c->ndirs; i++) {
+		const char *dir = c->dirs[i].model.path;
+		size_t n = strlen(dir);
+
+		if (strncmp(path, dir, n) != 0 || path[n] != '/' ||
+		    !conf_dir_matches(&c->dirs[i], path + n + 1) || !(db = conf_db_new(c)))
+			continue;
+		if (conf_dir_member(&c->dirs[i], i + 1, path + n + 1, db, NULL) == 0)
+			return db;
+		c->ndbs--;
+	}
+	return NULL;
+}
+
 const struct conf_db *
-conf_find(const struct conf *c, const char *db_path)
+conf_find(struct conf *c, const char *db_path)
 {
 	ls_autofree char *full = NULL;
 
@@ -272,7 +293,7 @@ conf_find(const struct conf *c, const char *db_path)
 	for (size_t i = 0; i < c->ndbs; i++)
 		if (strcmp(c->dbs[i].path, full) == 0)
 			return &c->dbs[i];
-	return NULL;
+	return find_member(c, full);
 }
 
 void
@@ -281,6 +302,9 @@ conf_done(struct conf *c)
 	for (size_t i = 0; i < c->ndbs; i++)
 		conf_db_done(&c->dbs[i]);
 	free(c->dbs);
+	for (size_t i = 0; i < c->ndirs; i++)
+		conf_dir_done(&c->dirs[i]);
+	free(c->dirs);
 	for (size_t i = 0; i < c->nwarnings; i++)
 		free(c->warnings[i]);
 	free(c->warnings);

@@ -40,6 +40,15 @@ struct conf_db {
 	bool restore_if_missing;	    /* restore-if-db-not-exists */
 	struct conf_replica *replicas;
 	size_t nreplicas;
+	size_t dir; /* found by conf.dirs[dir - 1]; 0: named by its path */
+};
+
+/* An item of "dbs:" with "dir": every database below it that matches (conf_dir.h). */
+struct conf_dir {
+	struct conf_db model; /* path: the directory; replicas: of the whole directory */
+	char *pattern;	      /* of base names */
+	char *meta_dir, *meta_path;
+	bool recursive, watch;
 };
 
 enum conf_log_type { CONF_LOG_TEXT, CONF_LOG_JSON, CONF_LOG_PRETTY };
@@ -47,6 +56,8 @@ enum conf_log_type { CONF_LOG_TEXT, CONF_LOG_JSON, CONF_LOG_PRETTY };
 struct conf {
 	struct conf_db *dbs;
 	size_t ndbs;
+	struct conf_dir *dirs;
+	size_t ndirs;
 	int log_level; /* enum log_level of base/log.h */
 	enum conf_log_type log_type;
 	bool log_stderr;
@@ -69,8 +80,9 @@ void conf_done(struct conf *c);
 /* "replicate DB_PATH URL": one database with all defaults. */
 LS_MUST_USE int
 conf_from_args(const char *db_path, const char *url, struct conf *ret, struct ls_err *err);
-/* The database with this path (made absolute), or NULL. */
-const struct conf_db *conf_find(const struct conf *c, const char *db_path);
+/* The database with this path (made absolute), or NULL. One that a "dir" would find, whether or not
+ * there is such a file, is added: that moves c->dbs. */
+const struct conf_db *conf_find(struct conf *c, const char *db_path);
 
 /* A replica from its URL alone, as restore, ltx and mount take it. */
 LS_MUST_USE int

@@ -4,6 +4,7 @@
 #include "engine/conf/conf_db.h"
 
 #include "engine/conf/conf_check.h"
+#include "engine/conf/conf_dir.h"
 
 #include <limits.h>
 #include <stddef.h>
@@ -19,7 +20,8 @@ enum { TRUNCATE_DEFAULT = 121359, NAME_MAX_LEN = 100 };
 
 /* What the file says, before it is checked. */
 struct raw_db {
-	char *path, *dir, *meta_path, *journal_mode;
+	char *path, *dir, *meta_path, *journal_mode, *pattern, *meta_dir;
+	bool recursive, watch;
 	struct conf_duration monitor, checkpoint, busy;
 	int64_t min_pages, truncate_pages;
 	bool restore_if_missing;
@@ -54,10 +56,10 @@ static const struct conf_key db_keys[] = {
 	{"spool-max-size", CONF_SIZE, offsetof(struct raw_db, spool_max)},
 	{"wal-max-size", CONF_SIZE, offsetof(struct raw_db, wal_max)},
 	{"restore-if-db-not-exists", CONF_BOOL, offsetof(struct raw_db, restore_if_missing)},
-	{"pattern", CONF_LATER, 0},
-	{"recursive", CONF_LATER, 0},
-	{"watch", CONF_LATER, 0},
-	{"meta-dir", CONF_LATER, 0},
+	{"pattern", CONF_STRING, offsetof(struct raw_db, pattern)},
+	{"recursive", CONF_BOOL, offsetof(struct raw_db, recursive)},
+	{"watch", CONF_BOOL, offsetof(struct raw_db, watch)},
+	{"meta-dir", CONF_STRING, offsetof(struct raw_db, meta_dir)},
 	{"snapshot", CONF_LATER, 0},
 	{"max-sync-wal-bytes", CONF_LATER, 0},
 	{"max-checkpoint-page-count", CONF_LATER, 0},
@@ -217,6 +219,8 @@ raw_db_done(struct raw_db *r)
 	free(r->dir);
 	free(r->meta_path);
 	free(r->journal_mode);
+	free(r->pattern);
+	free(r->meta_dir);
 }
 
 void
@@ -230,6 +234,14 @@ conf_db_done(struct conf_db *db)
 	*db = (struct conf_db){0};
 }
 
+const struct conf_db conf_db_defaults = {.monitor_interval_ms = 1000,
+					 .checkpoint_interval_ms = 60000,
+					 .busy_timeout_ms = 1000,
+					 .min_checkpoint_page_count = 1000,
+					 .truncate_page_n = TRUNCATE_DEFAULT,
+					 .spool_max = SPOOL_DEFAULT,
+					 .wal_max = WAL_DEFAULT};
+
 struct conf_db *
 conf_db_new(struct conf *c)
 {
@@ -238,13 +250,7 @@ conf_db_new(struct conf *c)
 	if (!v)
 		return NULL;
 	c->dbs = v;
-	v[c->ndbs] = (struct conf_db){.monitor_interval_ms = 1000,
-				      .checkpoint_interval_ms = 60000,
-				      .busy_timeout_ms = 1000,
-				      .min_checkpoint_page_count = 1000,
-				      .truncate_page_n = TRUNCATE_DEFAULT,
-				      .spool_max = SPOOL_DEFAULT,
-				      .wal_max = WAL_DEFAULT};
+	v[c->ndbs] = conf_db_defaults;
 	return &v[c->ndbs++];
 }
 
@@ -334,25 +340,61 @@ read_replicas(struct conf_yaml *y, yaml_node_t *node, const struct raw_db *raw, 
 	return rc;
 }
 
-/* Exactly one of path and dir. */
+/* Exactly one of path and dir, and what goes with it. */
 static int
 check_kind(struct conf_yaml *y, yaml_node_t *node, const struct raw_db *raw, size_t number,
 	   struct ls_err *err)
 {
-	if (given(raw->dir) && given(raw->path))
-		return conf_yaml_error(y, node, err,
-				       "database config #%zu: cannot specify both 'path' and 'dir'",
-				       number);
-	if (given(raw->dir))
-		return conf_yaml_error(y, node, err,
-				       "database config #%zu: 'dir' is not supported yet by this "
-				       "build: list each database by its 'path'",
-				       number);
-	if (!given(raw->path))
-		return conf_yaml_error(y, node, err,
-				       "database config #%zu: must specify either 'path' or 'dir'",
-				       number);
-	return 0;
+	bool dir = given(raw->dir);
+	const char *what = NULL;
+
+	if (dir && given(raw->path))
+		what = "cannot specify both 'path' and 'dir'";
+	else if (!dir && !given(raw->path))
+		what = "must specify either 'path' or 'dir'";
+	else if (dir && !given(raw->pattern))
+		what = "'pattern' is required when using 'dir'";
+	else if (!dir && raw->watch)
+		what = "'watch' can only be enabled with a directory";
+	else if (!dir && given(raw->meta_dir))
+		what = "'meta-dir' can only be used with a directory";
+	else if (given(raw->meta_dir) && given(raw->meta_path))
+		what = "cannot specify both 'meta-path' and 'meta-dir'";
+	return what ? conf_yaml_error(y, node, err, "database config #%zu: %s", number, what) : 0;
+}
+
+static int
+read_values(struct conf_yaml *y, yaml_node_t *node, const struct raw_db *raw, struct conf_db *db,
+	    const struct conf_db_settings *defaults, struct ls_err *err)
+{
+	int rc;
+
+	if ((rc = read_intervals(y, raw, db, err)) < 0 ||
+	    (rc = read_numbers(y, node, raw, db, err)) < 0)
+		return rc;
+	return read_replicas(y, node, raw, db, defaults, err);
+}
+
+static int
+read_dir(struct conf_yaml *y, yaml_node_t *node, struct raw_db *raw,
+	 const struct conf_db_context *c, struct ls_err *err)
+{
+	struct conf_dir *d = conf_dir_new(c->conf);
+	int rc;
+
+	if (!d)
+		return no_memory(err);
+	if ((rc = conf_check_path(raw->dir, &d->model.path, err)) < 0 ||
+	    (given(raw->meta_dir) &&
+	     (rc = conf_check_path(raw->meta_dir, &d->meta_dir, err)) < 0) ||
+	    (given(raw->meta_path) &&
+	     (rc = conf_check_path(raw->meta_path, &d->meta_path, err)) < 0))
+		return conf_yaml_wrap(y, node, rc, err);
+	d->pattern = ls_steal_ptr(&raw->pattern);
+	d->recursive = raw->recursive;
+	d->watch = raw->watch;
+	raw->restore_if_missing = false;
+	return read_values(y, node, raw, &d->model, c->defaults, err);
 }
 
 int
@@ -365,14 +407,13 @@ conf_db_read(struct conf_yaml *y, yaml_node_t *node, void *arg, struct ls_err *e
 	int rc;
 
 	if ((rc = conf_yaml_map(y, node, db_keys, COUNT(db_keys), &raw, err)) < 0 ||
-	    (rc = check_kind(y, node, &raw, c->conf->ndbs + 1, err)) < 0)
+	    (rc = check_kind(y, node, &raw, c->conf->ndbs + c->conf->ndirs + 1, err)) < 0)
 		return rc;
+	if (given(raw.dir))
+		return read_dir(y, node, &raw, c, err);
 	if (!(db = conf_db_new(c->conf)))
 		return no_memory(err);
 	if ((rc = conf_db_set_paths(db, raw.path, raw.meta_path, err)) < 0)
 		return conf_yaml_wrap(y, node, rc, err);
-	if ((rc = read_intervals(y, &raw, db, err)) < 0 ||
-	    (rc = read_numbers(y, node, &raw, db, err)) < 0)
-		return rc;
-	return read_replicas(y, node, &raw, db, c->defaults, err);
+	return read_values(y, node, &raw, db, c->defaults, err);
 }

@@ -48,6 +48,7 @@ struct conf_db_context {
 /* An item of "dbs:"; arg is a struct conf_db_context. */
 LS_MUST_USE int conf_db_read(struct conf_yaml *y, yaml_node_t *node, void *arg, struct ls_err *err);
 
+extern const struct conf_db conf_db_defaults;
 /* A database with all defaults, added to c; NULL: out of memory. */
 struct conf_db *conf_db_new(struct conf *c);
 /* Sets path and meta-path (NULL or "": the default). */

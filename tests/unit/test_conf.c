@@ -159,9 +159,15 @@ test_errors(void)
 		 "c.yml: line 2: database config #1: must specify either 'path' or 'dir'"},
 		{"dbs:\n- path: /x\n  dir: /y\n",
 		 "c.yml: line 2: database config #1: cannot specify both 'path' and 'dir'"},
-		{DB_REPLICA "- dir: /y\n", "c.yml: line 5: database config #2: 'dir' is not "
-					   "supported yet by this build: list "
-					   "each database by its 'path'"},
+		{DB_REPLICA "- dir: /y\n",
+		 "c.yml: line 5: database config #2: 'pattern' is required when using 'dir'"},
+		{"dbs:\n- path: /y\n  watch: true\n",
+		 "c.yml: line 2: database config #1: 'watch' can only be enabled with a directory"},
+		{"dbs:\n- path: /y\n  meta-dir: /m\n",
+		 "c.yml: line 2: database config #1: 'meta-dir' can only be used with a directory"},
+		{"dbs:\n- dir: /y\n  pattern: '*'\n  meta-dir: /m\n  meta-path: /n\n",
+		 "c.yml: line 2: database config #1: cannot specify both 'meta-path' and "
+		 "'meta-dir'"},
 		{DB,
 		 "c.yml: line 2: must specify replica for database '/d/a.db': add 'replica:' with "
 		 "'url: file:///DIRECTORY'"},
