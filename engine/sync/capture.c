@@ -269,8 +269,10 @@ capture_rest(struct capture *c, struct ls_err *err)
 	if (!p.txid || p.complete || hz.backfill != hz.mx_frame ||
 	    (hz.mx_frame && (!wal_salts_equal(hz.salts, p.salts) || hz.mx_frame != p.frame)))
 		return 0;
-	if ((rc = io_fstat(c->db->db_fd, &st, err)) < 0)
+	if ((rc = io_stat(c->db->conf->path, &st, err)) < 0)
 		return rc;
+	if (st.st_dev != c->db->st.st_dev || st.st_ino != c->db->st.st_ino)
+		return 0;
 	continuity_stamp(&p, &st, bootid_get(), clock_wall_ms() * 1000000);
 	p.complete = true;
 	if ((rc = position_store(&c->record, &p, err)) < 0 ||

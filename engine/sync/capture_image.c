@@ -32,7 +32,7 @@ image_size(struct image *im, struct ls_err *err)
 	struct capture *c = im->c;
 	uint8_t raw[DBHDR_SIZE];
 	struct dbhdr hdr;
-	struct stat st;
+	uint64_t size;
 	size_t n = 0;
 	int rc;
 
@@ -40,13 +40,13 @@ image_size(struct image *im, struct ls_err *err)
 		im->commit = im->hz.npages;
 		return 0;
 	}
-	if ((rc = io_fstat(c->db->db_fd, &st, err)) < 0 ||
-	    (rc = io_pread(c->db->db_fd, raw, sizeof raw, 0, &n, err)) < 0 ||
+	if ((rc = db_size(c->db, &size, err)) < 0 ||
+	    (rc = db_read(c->db, raw, sizeof raw, 0, &n, err)) < 0 ||
 	    (rc = dbhdr_decode(raw, n, &hdr, err)) < 0)
 		return rc;
 	im->commit = hdr.npages && hdr.change_counter == hdr.version_valid_for
 			     ? hdr.npages
-			     : (uint32_t)((uint64_t)st.st_size / hdr.page_size);
+			     : (uint32_t)(size / hdr.page_size);
 	return 0;
 }
 
@@ -61,8 +61,8 @@ file_page(struct image *im, uint32_t pgno, const uint8_t **ret, struct ls_err *e
 		uint32_t n = IMAGE_CHUNK / ps;
 		size_t got = 0;
 
-		rc = io_pread(im->c->db->db_fd, im->chunk, (size_t)n * ps,
-			      (uint64_t)(pgno - 1) * ps, &got, err);
+		rc = db_read(im->c->db, im->chunk, (size_t)n * ps, (uint64_t)(pgno - 1) * ps, &got,
+			     err);
 		if (rc < 0)
 			return ls_err_wrap(err, rc, "database file");
 		im->chunk_first = pgno;

@@ -136,24 +136,39 @@ ensure_wal(struct db *db, enum db_state *state, struct ls_err *err)
 }
 
 static int
-pin(sqlite3 *conn, struct ls_err *err)
+pin(struct db *db, sqlite3 *conn, struct ls_err *err)
 {
-	/* schema_version reads page 1 without loading the schema. */
-	int rc = exec(conn, "BEGIN; PRAGMA schema_version", err);
+	struct walidx_header hz = {0};
+	int rc;
 
+	/* Before the pin: if it is still that afterwards, nothing came in between. */
+	if (db->shm && db_walidx(db, &hz, NULL) < 0)
+		hz = (struct walidx_header){0};
+	/* schema_version reads page 1 without loading the schema. */
+	rc = exec(conn, "BEGIN; PRAGMA schema_version", err);
 	if (rc < 0 && !sqlite3_get_autocommit(conn))
 		sqlite3_exec(conn, "ROLLBACK", NULL, NULL, NULL);
+	if (rc == 0)
+		db->pinned = hz;
 	return rc;
+}
+
+static sqlite3_file *
+file_of(sqlite3 *conn)
+{
+	sqlite3_file *f = NULL;
+
+	sqlite3_file_control(conn, "main", SQLITE_FCNTL_FILE_POINTER, &f);
+	return f && f->pMethods ? f : NULL;
 }
 
 static int
 map_walidx(struct db *db, struct ls_err *err)
 {
+	sqlite3_file *f = file_of(db->conn[0]);
 	volatile void *p = NULL;
-	sqlite3_file *f = NULL;
 
-	sqlite3_file_control(db->conn[0], "main", SQLITE_FCNTL_FILE_POINTER, &f);
-	if (!f || !f->pMethods || f->pMethods->iVersion < 2 ||
+	if (!f || f->pMethods->iVersion < 2 ||
 	    f->pMethods->xShmMap(f, 0, WALIDX_REGION_SIZE, 0, &p) != SQLITE_OK || !p)
 		return ls_err_set(err, -EBUSY,
 				  "its wal-index cannot be mapped (locking_mode=EXCLUSIVE?)");
@@ -161,18 +176,19 @@ map_walidx(struct db *db, struct ls_err *err)
 	return 0;
 }
 
-/* What the file itself says, before SQLite looks. */
+/* What the file itself says, before SQLite looks, and while it has not opened it: closing fd drops
+ * the locks of this process. */
 static int
-examine(struct db *db, enum db_state *state, struct ls_err *err)
+examine(struct db *db, int fd, enum db_state *state, struct ls_err *err)
 {
 	uint8_t raw[DBHDR_SIZE];
 	struct dbhdr hdr;
 	size_t n = 0;
 	int rc;
 
-	if ((rc = io_fstat(db->db_fd, &db->st, err)) < 0)
+	if ((rc = io_fstat(fd, &db->st, err)) < 0)
 		return rc;
-	db->remote_fs = io_remote_fs(db->db_fd);
+	db->remote_fs = io_remote_fs(fd);
 	if (!S_ISREG(db->st.st_mode))
 		return ls_err_set(err, -EBADMSG, "it is not a regular file");
 	if (db->st.st_size == 0) {
@@ -180,11 +196,20 @@ examine(struct db *db, enum db_state *state, struct ls_err *err)
 		ls_err_set(err, -EAGAIN, "it is empty: waiting for the first table");
 		return 0;
 	}
-	if ((rc = io_pread(db->db_fd, raw, sizeof raw, 0, &n, err)) < 0 ||
+	if ((rc = io_pread(fd, raw, sizeof raw, 0, &n, err)) < 0 ||
 	    (rc = dbhdr_decode(raw, n, &hdr, err)) < 0)
 		return rc;
 	db->page_size = hdr.page_size;
 	return 0;
+}
+
+static bool
+is_file(const char *path, const struct stat *known)
+{
+	struct stat st;
+
+	return io_stat(path, &st, NULL) == 0 && st.st_dev == known->st_dev &&
+	       st.st_ino == known->st_ino;
 }
 
 static int
@@ -195,32 +220,34 @@ open_connections(struct db *db, enum db_state *state, struct ls_err *err)
 	if ((rc = db_connect(db, &db->conn[0], err)) < 0 || (rc = ensure_wal(db, state, err)) < 0 ||
 	    *state != DB_READY)
 		return rc;
-	if ((rc = db_connect(db, &db->conn[1], err)) < 0 || (rc = pin(db->conn[0], err)) < 0 ||
-	    (rc = map_walidx(db, err)) < 0)
+	if ((rc = pin(db, db->conn[0], err)) < 0 || (rc = map_walidx(db, err)) < 0)
 		return rc;
-	db->current = 0;
-	db->wal_fd = io_open(db->wal_path, O_RDONLY, 0, err);
-	if (db->wal_fd < 0)
-		return db->wal_fd;
-	if ((rc = io_fstat(db->wal_fd, &db->wal_st, err)) < 0)
+	/* Once more, now that the wal-index can be read before. */
+	sqlite3_exec(db->conn[0], "ROLLBACK", NULL, NULL, NULL);
+	if ((rc = pin(db, db->conn[0], err)) < 0 ||
+	    (rc = io_stat(db->wal_path, &db->wal_st, err)) < 0 ||
+	    (rc = io_stat(db->shm_path, &db->shm_st, err)) < 0)
 		return rc;
-	return io_stat(db->shm_path, &db->shm_st, err);
+	if (!is_file(db->conf->path, &db->st))
+		return ls_err_set(err, -EBUSY, "its file was replaced this moment");
+	return db_wake(db, err);
 }
 
 static int
 open_all(struct db *db, enum db_state *state, struct ls_err *err)
 {
-	int rc;
+	int fd = io_open(db->conf->path, O_RDONLY, 0, err), rc;
 
-	db->db_fd = io_open(db->conf->path, O_RDONLY, 0, err);
-	if (db->db_fd == -ENOENT) {
+	if (fd == -ENOENT) {
 		*state = DB_MISSING;
 		ls_err_set(err, -ENOENT, "it does not exist yet");
 		return 0;
 	}
-	if (db->db_fd < 0)
-		return db->db_fd;
-	if ((rc = examine(db, state, err)) < 0 || *state != DB_READY)
+	if (fd < 0)
+		return fd;
+	rc = examine(db, fd, state, err);
+	close(fd);
+	if (rc < 0 || *state != DB_READY)
 		return rc;
 	rc = open_connections(db, state, err);
 	if (rc == -EBUSY) {
@@ -236,7 +263,7 @@ db_open(const struct conf_db *conf, struct db *ret, enum db_state *ret_state, st
 	struct db *db = ret;
 	int rc;
 
-	*db = (struct db){.conf = conf, .db_fd = -1, .wal_fd = -1};
+	*db = (struct db){.conf = conf, .wal_fd = -1};
 	*ret_state = DB_READY;
 	if (asprintf(&db->wal_path, "%s-wal", conf->path) < 0)
 		db->wal_path = NULL;
@@ -252,32 +279,89 @@ db_open(const struct conf_db *conf, struct db *ret, enum db_state *ret_state, st
 	return rc;
 }
 
+static void
+disconnect(sqlite3 **conn)
+{
+	if (*conn && !sqlite3_get_autocommit(*conn))
+		sqlite3_exec(*conn, "ROLLBACK", NULL, NULL, NULL);
+	sqlite3_close(*conn);
+	*conn = NULL;
+}
+
 void
 db_close(struct db *db)
 {
-	db_locks_close(db);
-	for (int i = 0; i < 2; i++) {
-		if (db->conn[i] && !sqlite3_get_autocommit(db->conn[i]))
-			sqlite3_exec(db->conn[i], "ROLLBACK", NULL, NULL, NULL);
-		sqlite3_close(db->conn[i]);
-	}
-	if (db->wal_fd >= 0)
-		close(db->wal_fd);
-	if (db->db_fd >= 0)
-		close(db->db_fd);
+	db_rest(db);
+	for (int i = 0; i < 2; i++)
+		disconnect(&db->conn[i]);
 	free(db->wal_path);
 	free(db->shm_path);
-	*db = (struct db){.conf = db->conf, .db_fd = -1, .wal_fd = -1};
+	*db = (struct db){.conf = db->conf, .wal_fd = -1};
+}
+
+void
+db_rest(struct db *db)
+{
+	db_locks_close(db);
+	if (!db->next)
+		disconnect(&db->conn[!db->current]);
+	if (db->wal_fd >= 0)
+		close(db->wal_fd);
+	db->wal_fd = -1;
+}
+
+int
+db_wake(struct db *db, struct ls_err *err)
+{
+	struct stat st;
+	int fd, rc;
+
+	if (db->wal_fd >= 0)
+		return 0;
+	if ((fd = io_open(db->wal_path, O_RDONLY, 0, err)) < 0)
+		return fd;
+	if ((rc = io_fstat(fd, &st, err)) == 0 &&
+	    (st.st_ino != db->wal_st.st_ino || st.st_dev != db->wal_st.st_dev))
+		rc = ls_err_set(err, -EAGAIN, "'%s' was replaced", db->wal_path);
+	if (rc < 0) {
+		close(fd);
+		return rc;
+	}
+	db->wal_fd = fd;
+	return 0;
+}
+
+int
+db_idle_connection(struct db *db, sqlite3 **ret, struct ls_err *err)
+{
+	sqlite3 **conn = &db->conn[!db->current];
+	int rc = *conn ? 0 : db_connect(db, conn, err);
+
+	*ret = *conn;
+	return rc;
+}
+
+/* Whether a new pin would be no other: the same horizon, and as much of it backfilled. */
+static bool
+pinned_here(const struct db *db)
+{
+	const struct walidx_header *p = &db->pinned;
+	struct walidx_header hz;
+
+	return p->page_size && db_walidx(db, &hz, NULL) == 0 && hz.change == p->change &&
+	       hz.mx_frame == p->mx_frame && hz.backfill == p->backfill &&
+	       wal_salts_equal(hz.salts, p->salts) && wal_sum_equal(hz.sum, p->sum);
 }
 
 int
 db_pin_next(struct db *db, struct ls_err *err)
 {
+	sqlite3 *conn;
 	int rc;
 
-	if (db->next)
+	if (db->next || pinned_here(db))
 		return 0;
-	if ((rc = pin(db->conn[!db->current], err)) < 0)
+	if ((rc = db_idle_connection(db, &conn, err)) < 0 || (rc = pin(db, conn, err)) < 0)
 		return ls_err_wrap(err, rc, "pin");
 	db->next = true;
 	return 0;
@@ -296,9 +380,11 @@ db_pin_swap(struct db *db)
 void
 db_pin_cancel(struct db *db)
 {
-	if (db->next)
-		sqlite3_exec(db->conn[!db->current], "ROLLBACK", NULL, NULL, NULL);
+	if (!db->next)
+		return;
+	sqlite3_exec(db->conn[!db->current], "ROLLBACK", NULL, NULL, NULL);
 	db->next = false;
+	db->pinned = (struct walidx_header){0}; /* that of the older one is not known any more */
 }
 
 int
@@ -318,10 +404,9 @@ db_walidx(const struct db *db, struct walidx_header *ret, struct ls_err *err)
 uint32_t
 db_frame_pgno(const struct db *db, uint32_t frame)
 {
+	sqlite3_file *f = file_of(db->conn[db->current]);
 	volatile void *p = NULL;
-	sqlite3_file *f = NULL;
 
-	sqlite3_file_control(db->conn[db->current], "main", SQLITE_FCNTL_FILE_POINTER, &f);
 	if (!f ||
 	    f->pMethods->xShmMap(f, (int)walidx_region(frame), WALIDX_REGION_SIZE, 0, &p) !=
 		    SQLITE_OK ||
@@ -330,13 +415,37 @@ db_frame_pgno(const struct db *db, uint32_t frame)
 	return walidx_frame_pgno(p, frame);
 }
 
-static bool
-is_file(const char *path, const struct stat *known)
+int
+db_size(const struct db *db, uint64_t *ret, struct ls_err *err)
 {
-	struct stat st;
+	sqlite3_file *f = file_of(db->conn[db->current]);
+	sqlite3_int64 n = 0;
 
-	return io_stat(path, &st, NULL) == 0 && st.st_dev == known->st_dev &&
-	       st.st_ino == known->st_ino;
+	if (!f || f->pMethods->xFileSize(f, &n) != SQLITE_OK || n < 0)
+		return ls_err_set(err, -EIO, "the size of the database file cannot be read");
+	*ret = (uint64_t)n;
+	return 0;
+}
+
+int
+db_read(const struct db *db, void *buf, size_t n, uint64_t off, size_t *ret_n, struct ls_err *err)
+{
+	sqlite3_file *f = file_of(db->conn[db->current]);
+	uint64_t size;
+	int rc = db_size(db, &size, err);
+
+	if (rc < 0)
+		return rc;
+	if (off >= size)
+		n = 0;
+	else if (n > size - off)
+		n = (size_t)(size - off);
+	*ret_n = n;
+	/* A short read: it was cut meanwhile, and the rest is zero. */
+	rc = n ? f->pMethods->xRead(f, buf, (int)n, (sqlite3_int64)off) : SQLITE_OK;
+	if (rc != SQLITE_OK)
+		return db_sqlite_error(NULL, rc, "read database file", err);
+	return 0;
 }
 
 bool

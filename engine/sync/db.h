@@ -7,8 +7,10 @@
  * least one is held. Nothing is ever written into the database but the switch to WAL mode.
  *
  * The database and -shm files are never opened and closed outside SQLite while it has them open:
- * that would drop its POSIX locks. The descriptor on the database file lives as long as the
- * connections.
+ * that would drop its POSIX locks. db_read() reads through SQLite's own descriptor.
+ *
+ * Descriptors: 3 at rest (database, -wal, -shm), after the first pin that moved 4 (SQLite keeps the
+ * closed connection's, for the locks' sake); up to 8 in use.
  * Threads: single (the owner).
  */
 #ifndef ENGINE_SYNC_DB_H
@@ -34,11 +36,12 @@ struct db {
 	sqlite3 *conn[2];
 	sqlite3 *locks; /* opened when first needed; holds the two locks below */
 	bool holds_write, holds_checkpoints;
-	int current; /* conn that holds the pin */
+	int current; /* conn that holds the pin; the other one is opened when needed */
 	bool next;   /* the other one holds one, too */
-	int db_fd, wal_fd;
-	struct stat st;		    /* identity at open */
-	struct stat wal_st, shm_st; /* of the files beside it */
+	struct walidx_header pinned; /* what it was just before the newest pin; else all zero */
+	int wal_fd;		     /* -1 at rest */
+	struct stat st;		     /* identity at open */
+	struct stat wal_st, shm_st;  /* of the files beside it */
 	uint32_t page_size;
 	bool switched;		  /* to WAL mode by us */
 	const char *remote_fs;	  /* name of the network file system it is on, or NULL */
@@ -56,6 +59,11 @@ LS_MUST_USE int
 db_open(const struct conf_db *conf, struct db *ret, enum db_state *ret_state, struct ls_err *err);
 void db_close(struct db *db);
 
+/* At rest: closes what is opened again when it is needed, db_wake() before wal_fd is used. */
+void db_rest(struct db *db);
+LS_MUST_USE int db_wake(struct db *db, struct ls_err *err);
+
+/* Does nothing if a new pin would be the one that is held. */
 LS_MUST_USE int db_pin_next(struct db *db, struct ls_err *err);
 void db_pin_swap(struct db *db);   /* ends the older pin */
 void db_pin_cancel(struct db *db); /* ends the newer one */
@@ -64,6 +72,11 @@ void db_pin_cancel(struct db *db); /* ends the newer one */
 LS_MUST_USE int db_walidx(const struct db *db, struct walidx_header *ret, struct ls_err *err);
 /* The page number that the wal-index has for a frame (from 1). 0: not mapped. */
 uint32_t db_frame_pgno(const struct db *db, uint32_t frame);
+
+/* Bytes of the database file: *ret_n is less than n at its end only. */
+LS_MUST_USE int
+db_read(const struct db *db, void *buf, size_t n, uint64_t off, size_t *ret_n, struct ls_err *err);
+LS_MUST_USE int db_size(const struct db *db, uint64_t *ret, struct ls_err *err);
 
 /* Whether the three paths still name the files that were opened (H33, H88). */
 bool db_replaced(const struct db *db);
@@ -85,6 +98,7 @@ void db_hold_checkpoints(struct db *db, bool hold);
 
 /* Between db.c and db_lock.c. */
 LS_MUST_USE int db_connect(const struct db *db, sqlite3 **ret, struct ls_err *err);
+LS_MUST_USE int db_idle_connection(struct db *db, sqlite3 **ret, struct ls_err *err);
 int db_sqlite_error(sqlite3 *conn, int sql_rc, const char *what, struct ls_err *err);
 void db_locks_close(struct db *db);
 

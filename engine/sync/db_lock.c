@@ -49,6 +49,7 @@ db_locks_close(struct db *db)
 		db_barrier_end(db);
 	db_hold_checkpoints(db, false);
 	sqlite3_close(db->locks);
+	db->locks = NULL;
 }
 
 void
@@ -67,12 +68,14 @@ db_hold_checkpoints(struct db *db, bool hold)
 int
 db_checkpoint(struct db *db, bool truncate, struct ls_err *err)
 {
-	sqlite3 *conn = db->conn[!db->current];
 	bool held = db->holds_checkpoints;
+	sqlite3 *conn;
 	int rc;
 
 	if (db->next)
 		return ls_err_set(err, -EBUSY, "checkpoint: both connections hold a pin");
+	if ((rc = db_idle_connection(db, &conn, err)) < 0)
+		return rc;
 	db_hold_checkpoints(db, false);
 	sqlite3_busy_timeout(conn, 0);
 	rc = sqlite3_wal_checkpoint_v2(

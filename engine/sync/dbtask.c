@@ -97,6 +97,7 @@ dbtask_close_capture(struct dbtask *t)
 	struct capture *c = &t->capture;
 
 	capture_done(c);
+	t->resting = false;
 	if (t->db_open)
 		db_close(&t->db);
 	t->db_open = false;
@@ -178,6 +179,8 @@ dbtask_look(struct dbtask *t)
 	if (hz.mx_frame && (!wal_salts_equal(hz.salts, pos->salts) || hz.mx_frame != pos->frame))
 		return DBTASK_CHANGED;
 	if (checkpoint_wanted(&t->checkpoint, &t->capture, clock_mono_ns()))
+		return DBTASK_CHANGED;
+	if (db_wake(&t->db, NULL) < 0)
 		return DBTASK_CHANGED;
 	if (frame_in_flight(t, &hz))
 		return DBTASK_IN_FLIGHT;
@@ -326,8 +329,13 @@ start_over(struct dbtask *t, struct ls_err *err)
 int
 dbtask_open_or_capture(struct dbtask *t, struct ls_err *err)
 {
-	int rc = 0;
+	int rc = dbtask_wake(t, err);
 
+	if (rc == -ENOENT || rc == -EAGAIN)
+		atomic_store(&t->fate, DBTASK_REBASE);
+	else if (rc < 0)
+		return rc;
+	rc = 0;
 	if (t->state == DBTASK_OPEN && (atomic_load(&t->fate) || db_replaced(&t->db)))
 		rc = start_over(t, err);
 	else if (t->state == DBTASK_PARKED &&

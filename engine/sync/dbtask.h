@@ -39,6 +39,7 @@ struct dbtask {
 	struct checkpoint checkpoint;
 	struct upload *upload;
 	bool db_open, dir_open, connected;
+	bool resting; /* idle: few descriptors, see dbtask_rest() */
 	bool need_image;
 	bool stopping; /* close everything that is committed, whatever the tokens say */
 	const struct stop *abort;
@@ -106,6 +107,9 @@ void dbtask_arm(struct dbtask *t);
 /* Capture lane: opens if needed, captures what is there, checkpoints if wanted. */
 void dbtask_capture(struct dbtask *t);
 
+/* While no lane works: closes what an idle database does not need, until the next capture. */
+void dbtask_rest(struct dbtask *t);
+
 /* Upload lane: everything staged, in order. */
 bool dbtask_upload_due(struct dbtask *t, uint64_t now_ns);
 void dbtask_upload(struct dbtask *t);
@@ -122,6 +126,8 @@ LS_MUST_USE int dbtask_open(struct dbtask *t, struct ls_err *err);
 /* Between the files of dbtask. */
 enum { DBTASK_BATCH_MAX = 64 << 20 }; /* of WAL in one batch, unless one transaction is larger */
 void dbtask_close_capture(struct dbtask *t);
+/* Undoes dbtask_rest(). -ENOENT, -EAGAIN: the files are other ones. */
+LS_MUST_USE int dbtask_wake(struct dbtask *t, struct ls_err *err);
 /* -ENOSPC: the spool or its disk is full. */
 LS_MUST_USE int dbtask_spool_room(struct dbtask *t, struct ls_err *err);
 bool dbtask_wal_is_long(const struct dbtask *t);

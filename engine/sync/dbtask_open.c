@@ -275,3 +275,38 @@ dbtask_open(struct dbtask *t, struct ls_err *err)
 		  LOG_STR("path", t->replica->path));
 	return 0;
 }
+
+/* ---- rest ---- */
+
+void
+dbtask_rest(struct dbtask *t)
+{
+	if (t->state != DBTASK_OPEN)
+		return;
+	db_rest(&t->db);
+	if (t->resting)
+		return;
+	pagehash_close(&t->capture.hashes);
+	position_close(&t->capture.record);
+	frames_done(&t->capture.frames);
+	t->resting = true;
+}
+
+int
+dbtask_wake(struct dbtask *t, struct ls_err *err)
+{
+	ls_autofree char *path = NULL;
+	int rc;
+
+	if (!t->resting || t->state != DBTASK_OPEN)
+		return 0;
+	if ((rc = db_wake(&t->db, err)) < 0)
+		return rc;
+	if (!(path = io_join(t->dir.path, "position")))
+		return ls_err_set(err, -ENOMEM, "out of memory");
+	if ((rc = position_reopen(path, &t->capture.record, err)) < 0 ||
+	    (rc = open_hashes(t, true, err)) < 0)
+		return rc;
+	t->resting = false;
+	return 0;
+}

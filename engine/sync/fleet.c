@@ -106,12 +106,14 @@ wait_idle(struct fleet *f, struct dbtask *t)
 
 /* ---- looking ---- */
 
+/* With hints, all databases are looked at in the same moment: one wakeup. */
 static uint64_t
-fallback_ns(const struct fleet *f, const struct dbtask *t)
+fallback(const struct fleet *f, const struct dbtask *t, uint64_t now)
 {
 	bool hints = f->watch.fd >= 0 && t->wal_wd >= 0 && !t->db.remote_fs;
+	uint64_t every = FALLBACK_S * SECOND_NS;
 
-	return hints ? FALLBACK_S * SECOND_NS : t->conf->monitor_interval_ms * MS_NS;
+	return hints ? (now / every + 1) * every : now + t->conf->monitor_interval_ms * MS_NS;
 }
 
 static void
@@ -132,9 +134,11 @@ settle(struct fleet *f, struct dbtask *t, bool in_flight, uint64_t now)
 	else if (in_flight)
 		t->next_look_ns = now + (MS_NS << (LOOKS - 2));
 	else
-		t->next_look_ns = now + fallback_ns(f, t);
+		t->next_look_ns = fallback(f, t, now);
 	if (t->quiet < LOOKS)
 		t->quiet++;
+	else if (!in_flight && !is_busy(f, &t->upload_busy))
+		dbtask_rest(t);
 }
 
 static void

@@ -284,10 +284,10 @@ frames_add_file_pages(struct frames *f, const uint32_t *pages, size_t n, bool ba
 static int
 file_page(const struct db *db, uint32_t pgno, uint8_t *out, struct ls_err *err)
 {
-	int rc = io_pread_exact(db->db_fd, out, db->page_size, (uint64_t)(pgno - 1) * db->page_size,
-				err);
+	size_t n = 0;
+	int rc = db_read(db, out, db->page_size, (uint64_t)(pgno - 1) * db->page_size, &n, err);
 
-	return rc == -EBADMSG
+	return rc == 0 && n < db->page_size
 		       ? ls_err_set(err, -ESTALE, "page %u is not in the database file", pgno)
 		       : rc;
 }

@@ -142,6 +142,17 @@ position_open(const char *path, mode_t mode, struct position_file *ret_file, str
 }
 
 int
+position_reopen(const char *path, struct position_file *f, struct ls_err *err)
+{
+	int fd = f->fd >= 0 ? f->fd : io_open(path, O_RDWR, 0, err);
+
+	if (fd < 0)
+		return fd;
+	f->fd = fd;
+	return 0;
+}
+
+int
 position_store(struct position_file *f, const struct position *p, struct ls_err *err)
 {
 	uint8_t raw[POSITION_SLOT_SIZE];

@@ -41,6 +41,8 @@ struct position_file {
 /* Opens or creates. *ret_found: a valid slot was read. -EINVAL: unknown version. */
 LS_MUST_USE int position_open(const char *path, mode_t mode, struct position_file *ret_file,
 			      struct position *ret, bool *ret_found, struct ls_err *err);
+/* After position_close(): the same file, to go on with. -ENOENT: it is gone. */
+LS_MUST_USE int position_reopen(const char *path, struct position_file *f, struct ls_err *err);
 /* Writes the other slot; durable after position_sync(). */
 LS_MUST_USE int
 position_store(struct position_file *f, const struct position *p, struct ls_err *err);

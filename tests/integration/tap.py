@@ -8,6 +8,10 @@ class Tap:
     def __init__(self):
         self.count = self.failed = 0
 
+    def pytest_addoption(self, parser):
+        # The terminal's, which the text of a failed assertion asks for.
+        parser.addoption("--verbose", dest="verbose", type=int, default=0)
+
     def line(self, ok, name, note=""):
         self.count += 1
         print(f"{'ok' if ok else 'not ok'} {self.count} - {name}{note}", flush=True)

@@ -131,3 +131,7 @@ def test_no_backup_is_a_fresh_start_but_a_vanished_one_is_not(shm):
     shutil.rmtree(replica)
     p = around(shm, db, replica, "add('never')\n", "-restore-if-db-not-exists", ok=False)
     assert p.rc == 1 and "restore failed" in p.err and not os.path.exists(db)
+
+
+if __name__ == "__main__":
+    sys.exit(tap.main(__file__))

@@ -92,3 +92,7 @@ def test_stop_with_a_full_spool(place, shm):
         os.rename(replica + ".away", replica)
         d.stop()
     equal(c, db, replica, shm)
+
+
+if __name__ == "__main__":
+    sys.exit(tap.main(__file__))

@@ -5,6 +5,7 @@ import os
 import shutil
 import socket
 import stat
+import sys
 import threading
 
 import pytest
@@ -155,3 +156,7 @@ def test_stale_socket_and_strange_file(place, shm):
         d.ready().stop()
     with open(os.path.join(shm, "ctl.sock"), encoding="utf8") as f:
         assert f.read() == "precious"
+
+
+if __name__ == "__main__":
+    sys.exit(tap.main(__file__))
