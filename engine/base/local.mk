@@ -8,5 +8,6 @@ engine_libengine_a_SOURCES += \
 	engine/base/job.c engine/base/job.h \
 	engine/base/log.c engine/base/log.h \
 	engine/base/stop.c engine/base/stop.h \
+	engine/base/timers.c engine/base/timers.h \
 	engine/base/timex.c engine/base/timex.h \
 	engine/base/url.c engine/base/url.h

@@ -210,30 +210,46 @@ resume(struct capture *c, const struct walidx_header *hz, unsigned *batches, str
 	return rc;
 }
 
-int
-capture_tail(struct capture *c, uint64_t max_batch_bytes, unsigned *ret_batches, struct ls_err *err)
+static int
+capture_to_horizon(struct capture *c, uint64_t max_batch_bytes, unsigned *batches,
+		   struct ls_err *err)
 {
 	struct walidx_header hz;
 	bool more = true;
+	int rc = db_walidx(c->db, &hz, err);
+
+	if (rc < 0)
+		return rc;
+	c->seen = hz;
+	rc = resume(c, &hz, batches, err);
+	while (rc == 0 && more)
+		rc = capture_batch(c, &hz, max_batch_bytes, batches, &more, err);
+	return rc;
+}
+
+int
+capture_tail(struct capture *c, uint64_t max_batch_bytes, unsigned *ret_batches, struct ls_err *err)
+{
 	int rc;
 
 	*ret_batches = 0;
 	if ((rc = db_pin_next(c->db, err)) < 0)
 		return rc;
 	/* Read after the pin: its mark is at or before this horizon. */
-	if ((rc = db_walidx(c->db, &hz, err)) == 0) {
-		c->seen = hz;
-		rc = resume(c, &hz, ret_batches, err);
-		while (rc == 0 && more)
-			rc = capture_batch(c, &hz, max_batch_bytes, ret_batches, &more, err);
-	}
-	if (rc == 0) {
-		capture_resumed(c);
-		db_pin_swap(c->db);
-	} else {
+	if ((rc = capture_to_horizon(c, max_batch_bytes, ret_batches, err)) < 0) {
 		db_pin_cancel(c->db);
+		return rc;
 	}
-	return rc;
+	capture_resumed(c);
+	db_pin_swap(c->db);
+	return 0;
+}
+
+int
+capture_last(struct capture *c, uint64_t max_batch_bytes, unsigned *ret_batches, struct ls_err *err)
+{
+	*ret_batches = 0;
+	return capture_to_horizon(c, max_batch_bytes, ret_batches, err);
 }
 
 int

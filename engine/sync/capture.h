@@ -55,6 +55,11 @@ struct capture {
 LS_MUST_USE int capture_tail(struct capture *c, uint64_t max_batch_bytes, unsigned *ret_batches,
 			     struct ls_err *err);
 
+/* The same from the files that are open, while their names mean others or nothing: the pin stays
+ * where it is, so this is the last capture of them. */
+LS_MUST_USE int capture_last(struct capture *c, uint64_t max_batch_bytes, unsigned *ret_batches,
+			     struct ls_err *err);
+
 /* Frames of the last look (seen) that are not captured. */
 uint32_t capture_pending(const struct capture *c);
 

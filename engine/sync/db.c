@@ -331,13 +331,34 @@ db_wake(struct db *db, struct ls_err *err)
 	return 0;
 }
 
+/* A connection to the very files that are open: it shares their wal-index. */
+int
+db_connect_again(struct db *db, sqlite3 **conn, struct ls_err *err)
+{
+	volatile void *p = NULL;
+	sqlite3_file *f;
+	int rc;
+
+	if (*conn)
+		return 0;
+	if ((rc = db_connect(db, conn, err)) < 0 ||
+	    (rc = exec(*conn, "PRAGMA schema_version", err)) < 0) {
+		disconnect(conn);
+		return rc;
+	}
+	f = file_of(*conn);
+	if (f && f->pMethods->xShmMap(f, 0, WALIDX_REGION_SIZE, 0, &p) == SQLITE_OK && p == db->shm)
+		return 0;
+	disconnect(conn);
+	return ls_err_set(err, -EAGAIN, "'%s' was replaced", db->conf->path);
+}
+
 int
 db_idle_connection(struct db *db, sqlite3 **ret, struct ls_err *err)
 {
-	sqlite3 **conn = &db->conn[!db->current];
-	int rc = *conn ? 0 : db_connect(db, conn, err);
+	int rc = db_connect_again(db, &db->conn[!db->current], err);
 
-	*ret = *conn;
+	*ret = db->conn[!db->current];
 	return rc;
 }
 

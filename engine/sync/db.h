@@ -98,6 +98,8 @@ void db_hold_checkpoints(struct db *db, bool hold);
 
 /* Between db.c and db_lock.c. */
 LS_MUST_USE int db_connect(const struct db *db, sqlite3 **ret, struct ls_err *err);
+/* Does nothing if *conn is there. -EAGAIN: the path means other files now. */
+LS_MUST_USE int db_connect_again(struct db *db, sqlite3 **conn, struct ls_err *err);
 LS_MUST_USE int db_idle_connection(struct db *db, sqlite3 **ret, struct ls_err *err);
 int db_sqlite_error(sqlite3 *conn, int sql_rc, const char *what, struct ls_err *err);
 void db_locks_close(struct db *db);

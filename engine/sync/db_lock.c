@@ -23,25 +23,6 @@ shm_lock(struct db *db, int lock, int action)
 		       : -EBUSY;
 }
 
-/* A connection that has read once has the wal-index open, and closes it with itself. */
-static int
-open_locks(struct db *db, struct ls_err *err)
-{
-	int rc, sql_rc;
-
-	if (db->locks)
-		return 0;
-	if ((rc = db_connect(db, &db->locks, err)) < 0)
-		return rc;
-	sql_rc = sqlite3_exec(db->locks, "PRAGMA schema_version", NULL, NULL, NULL);
-	if (sql_rc == SQLITE_OK)
-		return 0;
-	rc = db_sqlite_error(db->locks, sql_rc, "locks", err);
-	sqlite3_close(db->locks);
-	db->locks = NULL;
-	return rc;
-}
-
 void
 db_locks_close(struct db *db)
 {
@@ -55,7 +36,7 @@ db_locks_close(struct db *db)
 void
 db_hold_checkpoints(struct db *db, bool hold)
 {
-	if (hold == db->holds_checkpoints || (hold && open_locks(db, NULL) < 0))
+	if (hold == db->holds_checkpoints || (hold && db_connect_again(db, &db->locks, NULL) < 0))
 		return;
 	if (hold) {
 		db->holds_checkpoints = shm_lock(db, CHECKPOINT_LOCK, SQLITE_SHM_LOCK) == 0;
@@ -97,7 +78,7 @@ db_barrier_begin(struct db *db, struct ls_err *err)
 	uint64_t start = clock_mono_ns(), passed;
 	int rc;
 
-	if ((rc = open_locks(db, err)) < 0)
+	if ((rc = db_connect_again(db, &db->locks, err)) < 0)
 		return rc;
 	while (shm_lock(db, WRITE_LOCK, SQLITE_SHM_LOCK) < 0) {
 		passed = clock_mono_ns() - start;

@@ -80,8 +80,7 @@ dbtask_init(struct dbtask *t, const struct conf_db *conf, const struct stop *abo
 			     .replica = &conf->replicas[0],
 			     .name = slash ? slash + 1 : conf->path,
 			     .abort = abort,
-			     .wal_wd = -1,
-			     .dir_wd = -1};
+			     .wal_wd = -1};
 	t->capture.record.fd = t->capture.hashes.fd = -1;
 	t->capture.stop = abort;
 	t->capture.progress = show_progress;
@@ -261,8 +260,8 @@ take_image(struct dbtask *t, struct ls_err *err)
 	return 0;
 }
 
-static int
-capture_all(struct dbtask *t, struct ls_err *err)
+int
+dbtask_capture_files(struct dbtask *t, struct ls_err *err)
 {
 	unsigned batches = 0;
 	uint32_t frames = 0;
@@ -298,6 +297,36 @@ capture_all(struct dbtask *t, struct ls_err *err)
 	return rc;
 }
 
+void
+dbtask_capture_last(struct dbtask *t)
+{
+	struct ls_err err;
+	unsigned batches = 0;
+	int rc;
+
+	if (t->state != DBTASK_OPEN || t->need_image || t->resting)
+		return;
+	rc = capture_last(&t->capture, DBTASK_BATCH_MAX, &batches, &err);
+	note_captured(t, batches);
+	if (rc < 0)
+		log_write(LOG_WARN, "the last changes of the old files cannot be captured",
+			  LOG_STR("db", t->conf->path), LOG_STR("reason", err.msg));
+}
+
+/* The files that are open are given up: what they hold goes to the replica first, if that is
+ * possible now, else when the database is opened again. */
+static void
+leave_files(struct dbtask *t)
+{
+	struct ls_err ignored;
+	int rc = 0;
+
+	dbtask_capture_last(t);
+	if (atomic_load(&t->staged) > atomic_load(&t->acked))
+		rc = dbtask_try_upload(t, &ignored);
+	(void)rc;
+}
+
 /* Ends what cannot go on as it was: to be opened again, or for good. */
 static int
 start_over(struct dbtask *t, struct ls_err *err)
@@ -308,6 +337,8 @@ start_over(struct dbtask *t, struct ls_err *err)
 	if (pthread_mutex_trylock(&t->uploading) != 0)
 		return ls_err_set(err, -EAGAIN, "an upload is under way");
 	fate = atomic_exchange(&t->fate, DBTASK_GOES_ON);
+	if (fate == DBTASK_GOES_ON && t->state == DBTASK_OPEN)
+		leave_files(t);
 	if (fate == DBTASK_FOREIGN)
 		log_write(LOG_ERROR, "capture is stopped", LOG_STR("db", t->conf->path),
 			  LOG_STR("reason", t->foreign.msg),
@@ -344,7 +375,7 @@ dbtask_open_or_capture(struct dbtask *t, struct ls_err *err)
 	if (rc == 0 && t->state == DBTASK_CLOSED)
 		rc = dbtask_open(t, err);
 	if (rc == 0 && t->state == DBTASK_OPEN)
-		rc = capture_all(t, err);
+		rc = dbtask_capture_files(t, err);
 	if (rc == -EEXIST)
 		dbtask_set_foreign(t, err);
 	return rc;

@@ -11,6 +11,7 @@
 
 #include "engine/base/clock.h"
 #include "engine/base/job.h"
+#include "engine/base/timers.h"
 #include "engine/sync/checkpoint.h"
 #include "engine/sync/upload.h"
 
@@ -28,6 +29,8 @@ enum dbtask_fate {
 	DBTASK_FOREIGN, /* somebody else writes the same files: stop (decisions.md 9) */
 };
 
+struct fleet;
+
 struct dbtask {
 	const struct conf_db *conf;
 	const struct conf_replica *replica;
@@ -44,7 +47,8 @@ struct dbtask {
 	bool stopping; /* close everything that is committed, whatever the tokens say */
 	const struct stop *abort;
 
-	uint64_t checked_ns; /* when the files' identities were compared */
+	_Atomic uint64_t dev, ino; /* of the database file, once it was opened */
+	uint64_t checked_ns;	   /* when the files' identities were compared */
 
 	/* Batch tokens (decisions.md 1). */
 	double tokens, rate, burst;
@@ -77,12 +81,19 @@ struct dbtask {
 	struct ls_err upload_err;
 
 	/* The fleet's. */
+	struct fleet *fleet;
+	struct conf_db *own; /* conf, if it is the task's to free */
 	struct job capture_job, upload_job;
-	void *owner;
 	atomic_bool capture_busy, upload_busy;
+	struct timers_item timer;
+	struct dbtask *next_ready; /* these two under the fleet's lock */
+	bool ready;
 	uint64_t next_look_ns;
 	unsigned quiet; /* looks in a row that saw nothing */
-	int wal_wd, dir_wd;
+	int wal_wd;
+	unsigned scan;	   /* the last scan of its directory that has seen it */
+	bool leaving;	   /* to be removed; written under the lock */
+	uint64_t leave_ns; /* when that was decided */
 };
 
 void dbtask_init(struct dbtask *t, const struct conf_db *conf, const struct stop *abort);
@@ -116,10 +127,14 @@ void dbtask_upload(struct dbtask *t);
 
 /*
  * The end: captures and uploads everything. An error names what is not replicated.
- *   patient  the final sync of a daemon: errors are retried for at most 30 s or until abort fires,
- * and a file that is not there yet is none. Else (-once) the first error ends it.
+ *   end_ms  of the monotonic clock: the final sync of a daemon, errors are retried until then or
+ * until abort fires, and a file that is not there yet is none. 0 (-once): the first error ends it.
  */
-LS_MUST_USE int dbtask_finish(struct dbtask *t, bool patient, struct ls_err *err);
+LS_MUST_USE int dbtask_finish(struct dbtask *t, uint64_t end_ms, struct ls_err *err);
+
+/* One try to bring what is captured, and what still can be, into the replica: the files are gone,
+ * or are to be left alone from now on. */
+LS_MUST_USE int dbtask_leave(struct dbtask *t, struct ls_err *err);
 
 /* Opening, in dbtask_open.c. Returns 0 with t->state open, or still closed (waiting), or dead. */
 LS_MUST_USE int dbtask_open(struct dbtask *t, struct ls_err *err);
@@ -132,6 +147,11 @@ LS_MUST_USE int dbtask_wake(struct dbtask *t, struct ls_err *err);
 LS_MUST_USE int dbtask_spool_room(struct dbtask *t, struct ls_err *err);
 bool dbtask_wal_is_long(const struct dbtask *t);
 void dbtask_park(struct dbtask *t, const char *why);
+LS_MUST_USE int dbtask_capture_files(struct dbtask *t, struct ls_err *err);
+/* From files that are open still, while their names are gone or mean others. */
+void dbtask_capture_last(struct dbtask *t);
+/* By the one who holds uploading, or alone. */
+LS_MUST_USE int dbtask_try_upload(struct dbtask *t, struct ls_err *err);
 LS_MUST_USE int dbtask_open_or_capture(struct dbtask *t, struct ls_err *err);
 void dbtask_set_foreign(struct dbtask *t, const struct ls_err *err);
 bool dbtask_is_final(int rc); /* an error that no waiting will heal */

@@ -10,7 +10,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-enum { RETRY_BASE_MS = 500, RETRY_MAX_MS = 15000, FINISH_MS = 30000 };
+enum { RETRY_BASE_MS = 500, RETRY_MAX_MS = 15000, AGAIN_MS = 30000 };
 
 #define MS_NS UINT64_C(1000000)
 
@@ -99,6 +99,16 @@ try_upload(struct dbtask *t, const struct store_call *call, struct ls_err *err)
 	return rc;
 }
 
+int
+dbtask_try_upload(struct dbtask *t, struct ls_err *err)
+{
+	struct store_call call = {.stop = t->abort, .priority = STORE_PRIO_CAPTURE};
+	int rc = try_upload(t, &call, err);
+
+	t->upload_errors += rc < 0;
+	return rc;
+}
+
 void
 dbtask_upload(struct dbtask *t)
 {
@@ -145,10 +155,10 @@ finish_once(struct dbtask *t, struct ls_err *err)
 }
 
 int
-dbtask_finish(struct dbtask *t, bool patient, struct ls_err *err)
+dbtask_finish(struct dbtask *t, uint64_t end_ms, struct ls_err *err)
 {
-	uint64_t end = clock_mono_ms() + FINISH_MS;
-	bool told = false;
+	uint64_t end = end_ms ? end_ms : clock_mono_ms() + AGAIN_MS;
+	bool patient = end_ms != 0, told = false;
 	int rc;
 
 	while ((rc = finish_once(t, err)) < 0 && clock_mono_ms() < end && !stop_fired(t->abort)) {
@@ -176,4 +186,22 @@ dbtask_finish(struct dbtask *t, bool patient, struct ls_err *err)
 		return ls_err_set(err, -ENOENT, "database '%s': no position, waiting for data: %s",
 				  t->conf->path, t->waiting);
 	return 0;
+}
+
+int
+dbtask_leave(struct dbtask *t, struct ls_err *err)
+{
+	int rc = 0;
+
+	dbtask_capture_last(t);
+	if (t->state == DBTASK_OPEN) {
+		dbtask_close_capture(t);
+		t->state = DBTASK_PARKED;
+	}
+	if (can_upload(t))
+		rc = dbtask_try_upload(t, err);
+	else if (atomic_load(&t->staged) > atomic_load(&t->acked))
+		rc = ls_err_set(err, -EIO,
+				"the replica could not be reached while its files were open");
+	return rc;
 }

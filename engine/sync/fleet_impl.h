@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Between fleet.c, which looks and decides, and fleet_sync.c, which others ask for something. */
+/*
+ * Between fleet.c (begin, end, members), fleet_loop.c (looks and decides), fleet_dirs.c (members
+ * that come and go) and fleet_sync.c (what others ask for).
+ *
+ * The event thread owns everything but what is said to be under the lock. It alone changes the list
+ * of members, under the lock, so it may read it without.
+ */
 #ifndef ENGINE_SYNC_FLEET_IMPL_H
 #define ENGINE_SYNC_FLEET_IMPL_H
 
@@ -10,29 +16,76 @@
 /* A caller of fleet_sync(), on its stack. */
 struct fleet_request {
 	struct fleet_request *next;
-	struct dbtask *task;
+	struct dbtask *task; /* NULL once it has left */
 	enum { REQUEST_QUEUED, REQUEST_CAPTURING, REQUEST_UPLOADING, REQUEST_DONE } state;
 	bool wait;
-	uint64_t before; /* newest batch when it came */
-	uint64_t txid;	 /* what has to be in the replica */
+	uint64_t before;	    /* newest batch when it came */
+	uint64_t txid;		    /* what has to be in the replica */
+	struct fleet_synced synced; /* when it was done */
 	int rc;
 };
 
+/* A directory that is watched. */
+struct fleet_dir {
+	int wd;
+	bool scanned; /* databases may appear in it */
+	char path[];
+};
+
 struct fleet {
+	const struct conf *conf;
 	const struct fleet_opts *opts;
-	struct dbtask *tasks;
-	size_t n;
+	struct dbtask **tasks; /* n and tasks: under the lock for others */
+	size_t n, cap;
+	void *by_path, *by_wal; /* trees of tsearch(3), of &task->conf and &task->wal_wd */
+	struct timers timers;
 	struct watch watch;
+	void *dirs_by_path, *dirs_by_wd; /* of struct fleet_dir */
+	bool watching;			 /* a "dir" with watch */
+	unsigned scan;			 /* number of the current one */
+	uint64_t scan_ns;		 /* when the next one is due, or UINT64_MAX */
+	size_t alive;			 /* members that are not dead, as last counted */
 	struct job_pool *capture_pool, *upload_pool;
-	int done_fd; /* eventfd: a job has ended, or a request has come */
+	int done_fd; /* eventfd: something is ready */
 	pthread_mutex_t lock;
 	pthread_cond_t idle, answered;
+	struct dbtask *ready; /* under the lock: to be served */
 	struct fleet_request *requests;
 	_Atomic size_t nrequests;
 	bool ended;
 };
 
-void fleet_wake(struct fleet *f);
+/* Has the event thread serve it. Under the lock. */
+void fleet_touch(struct fleet *f, struct dbtask *t);
+void fleet_start_job(struct job_pool *pool, struct job *job, atomic_bool *busy);
+void fleet_wait_idle(struct fleet *f, struct dbtask *t);
+/* When jobs end. */
+void fleet_run_capture(struct job *job);
+void fleet_run_upload(struct job *job);
+void fleet_job_ended(struct fleet *f, struct dbtask *t, atomic_bool *busy);
+struct dbtask *fleet_of_capture_job(struct job *job);
+
+/* Until stopped. */
+void fleet_loop(struct fleet *f);
+void fleet_set_wal_watch(struct fleet *f, struct dbtask *t, int wd);
+struct dbtask *fleet_by_wal(struct fleet *f, int wd);
+
+/* A new member; own: it takes conf over, also on failure. */
+LS_MUST_USE int
+fleet_add(struct fleet *f, const struct conf_db *conf, struct conf_db *own, struct ls_err *err);
+/* It must be idle, and is freed. */
+void fleet_remove(struct fleet *f, struct dbtask *t);
+struct dbtask *fleet_find(struct fleet *f, const char *path);
+void fleet_count_alive(struct fleet *f);
+
+/* Watches the directories of all members and those where new ones may appear. */
+LS_MUST_USE int fleet_dirs_open(struct fleet *f, struct ls_err *err);
+LS_MUST_USE int fleet_dirs_watch(struct fleet *f, const struct dbtask *t, struct ls_err *err);
+/* The member that is to be looked at, or NULL. */
+struct dbtask *fleet_dirs_event(struct fleet *f, int wd, const char *name, bool closed);
+/* Finds new members, and those that are gone. */
+void fleet_dirs_scan(struct fleet *f);
+void fleet_dirs_done(struct fleet *f);
 
 /* By the event thread. Whether the task has to be captured now, whatever its tokens say. */
 bool fleet_wanted(struct fleet *f, const struct dbtask *t);
@@ -45,6 +98,7 @@ enum fleet_phase {
 
 /* Requests move on with what the lanes have done. */
 void fleet_progress(struct fleet *f, struct dbtask *t, enum fleet_phase phase);
-void fleet_end_requests(struct fleet *f);
+/* t: those of one task; NULL: all, the fleet ends. */
+void fleet_end_requests(struct fleet *f, const struct dbtask *t, int rc);
 
 #endif

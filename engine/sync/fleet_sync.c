@@ -16,10 +16,21 @@
 #include <time.h>
 
 static void
+note(struct fleet_request *r)
+{
+	r->synced.txid = atomic_load(&r->task->staged);
+	r->synced.replicated = atomic_load(&r->task->acked);
+	r->synced.changed = r->synced.txid != r->before;
+}
+
+/* From here on the task may be freed. */
+static void
 finish_request(struct fleet *f, struct fleet_request *r, int rc)
 {
 	r->state = REQUEST_DONE;
 	r->rc = rc;
+	note(r);
+	r->task = NULL;
 	pthread_cond_broadcast(&f->answered);
 }
 
@@ -75,14 +86,14 @@ fleet_wanted(struct fleet *f, const struct dbtask *t)
 }
 
 void
-fleet_end_requests(struct fleet *f)
+fleet_end_requests(struct fleet *f, const struct dbtask *t, int rc)
 {
 	LS_AUTOLOCK(&f->lock);
 
-	f->ended = true;
+	f->ended |= !t;
 	for (struct fleet_request *r = f->requests; r; r = r->next)
-		if (r->state != REQUEST_DONE)
-			finish_request(f, r, -ECANCELED);
+		if (r->state != REQUEST_DONE && (!t || r->task == t))
+			finish_request(f, r, rc);
 }
 
 static void
@@ -93,8 +104,9 @@ enqueue(struct fleet *f, struct fleet_request *r)
 	f->requests = r;
 	atomic_fetch_add(&f->nrequests, 1);
 	if (f->ended)
-		r->state = REQUEST_DONE;
-	fleet_wake(f);
+		finish_request(f, r, -ECANCELED);
+	else
+		fleet_touch(f, r->task);
 }
 
 static void
@@ -108,17 +120,20 @@ dequeue(struct fleet *f, struct fleet_request *r)
 	atomic_fetch_sub(&f->nrequests, 1);
 }
 
+/* Under the lock: the task is there if the request is not done. */
 static int
-explain(const struct fleet_request *r, uint64_t timeout_ms, struct ls_err *err)
+explain(const struct fleet_request *r, const char *path, uint64_t timeout_ms, struct ls_err *err)
 {
 	switch (r->state == REQUEST_DONE ? r->rc : -ETIMEDOUT) {
 	case 0:
 		return 0;
 	case -ECANCELED:
 		return ls_err_set(err, -ECANCELED, "litestream is shutting down");
+	case -ENOENT:
+		return ls_err_set(err, -ENOENT, "database was removed: %s", path);
 	case -EIO:
 		return ls_err_set(err, -EIO, "database '%s' is not replicated, the log says why",
-				  r->task->conf->path);
+				  path);
 	default:
 		break;
 	}
@@ -126,48 +141,65 @@ explain(const struct fleet_request *r, uint64_t timeout_ms, struct ls_err *err)
 		return ls_err_set(err, -ETIMEDOUT,
 				  "not within %.1f s: captured here up to TXID %016" PRIx64
 				  ", the replica has %016" PRIx64,
-				  (double)timeout_ms / 1000, r->txid, atomic_load(&r->task->acked));
+				  (double)timeout_ms / 1000, r->txid, r->synced.replicated);
 	return ls_err_set(err, -ETIMEDOUT, "not within %.1f s: not captured yet, the log says why",
 			  (double)timeout_ms / 1000);
+}
+
+static struct timespec
+deadline(uint64_t timeout_ms)
+{
+	struct timespec end;
+
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	end.tv_sec += (time_t)(timeout_ms / 1000);
+	end.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
+	if (end.tv_nsec >= 1000000000) {
+		end.tv_sec++;
+		end.tv_nsec -= 1000000000;
+	}
+	return end;
+}
+
+/* Under the lock. */
+static struct dbtask *
+find(const struct fleet *f, const char *path)
+{
+	for (size_t i = 0; i < f->n; i++)
+		if (strcmp(f->tasks[i]->conf->path, path) == 0 && !f->tasks[i]->leaving)
+			return f->tasks[i];
+	return NULL;
 }
 
 int
 fleet_sync(struct fleet *f, const char *path, const struct fleet_wish *wish,
 	   struct fleet_synced *ret, struct ls_err *err)
 {
-	struct fleet_request r = {.wait = wish->wait, .rc = -ECANCELED};
-	struct timespec end;
+	struct fleet_request r = {.wait = wish->wait};
+	struct timespec end = deadline(wish->timeout_ms);
 
 	*ret = (struct fleet_synced){0};
-	for (size_t i = 0; i < f->n; i++)
-		if (strcmp(f->tasks[i].conf->path, path) == 0)
-			r.task = &f->tasks[i];
-	if (!r.task)
-		return ls_err_set(err, -ENOENT, "database not found: %s", path);
-	clock_gettime(CLOCK_MONOTONIC, &end);
-	end.tv_sec += (time_t)(wish->timeout_ms / 1000);
-	end.tv_nsec += (long)(wish->timeout_ms % 1000) * 1000000;
-	if (end.tv_nsec >= 1000000000) {
-		end.tv_sec++;
-		end.tv_nsec -= 1000000000;
-	}
 	LS_AUTOLOCK(&f->lock);
+	if (!(r.task = find(f, path)))
+		return ls_err_set(err, -ENOENT, "database not found: %s", path);
 	enqueue(f, &r);
 	while (r.state != REQUEST_DONE &&
 	       pthread_cond_clockwait(&f->answered, &f->lock, CLOCK_MONOTONIC, &end) != ETIMEDOUT)
 		;
 	dequeue(f, &r);
-	ret->txid = atomic_load(&r.task->staged);
-	ret->replicated = atomic_load(&r.task->acked);
-	ret->changed = ret->txid != r.before;
-	return explain(&r, wish->timeout_ms, err);
+	if (r.state != REQUEST_DONE)
+		note(&r);
+	*ret = r.synced;
+	return explain(&r, path, wish->timeout_ms, err);
 }
 
 int
 fleet_list(struct fleet *f, fleet_list_fn *fn, void *arg)
 {
+	LS_AUTOLOCK(&f->lock);
+
 	for (size_t i = 0; i < f->n; i++) {
-		struct dbtask *t = &f->tasks[i];
+		struct dbtask *t = f->tasks[i];
 		struct fleet_entry e = {
 			.path = t->conf->path,
 			.status = t->state == DBTASK_OPEN   ? "replicating"

@@ -13,7 +13,9 @@ engine_libengine_a_SOURCES += \
 	engine/sync/dbtask_upload.c \
 	engine/sync/upload_snapshot.c \
 	engine/sync/fleet.c engine/sync/fleet.h \
-	engine/sync/fleet_impl.h engine/sync/fleet_sync.c \
+	engine/sync/fleet_dirs.c \
+	engine/sync/fleet_impl.h engine/sync/fleet_loop.c \
+	engine/sync/fleet_sync.c \
 	engine/sync/frames.c engine/sync/frames.h \
 	engine/sync/position.c engine/sync/position.h \
 	engine/sync/stage.c engine/sync/stage.h \

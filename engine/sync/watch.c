@@ -27,12 +27,13 @@ watch_wal(struct watch *w, const char *wal_path)
 }
 
 int
-watch_dir(struct watch *w, const char *dir)
+watch_dir(struct watch *w, const char *dir, bool fresh)
 {
+	uint32_t mask = IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_ONLYDIR;
+
 	if (w->fd < 0)
 		return -1;
-	return inotify_add_watch(w->fd, dir,
-				 IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_ONLYDIR);
+	return inotify_add_watch(w->fd, dir, mask | IN_MASK_ADD | (fresh ? IN_CLOSE_WRITE : 0U));
 }
 
 void
@@ -46,9 +47,9 @@ watch_read(struct watch *w, watch_fn *fn, void *arg)
 			const struct inotify_event *e = (const void *)p;
 
 			if (e->mask & IN_Q_OVERFLOW)
-				fn(arg, -1, "");
+				fn(arg, -1, "", false);
 			else if (!(e->mask & IN_IGNORED))
-				fn(arg, e->wd, e->len ? e->name : "");
+				fn(arg, e->wd, e->len ? e->name : "", e->mask & IN_CLOSE_WRITE);
 			p += sizeof *e + e->len;
 		}
 }

@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One event thread looks and decides; captures and uploads run in two small pools. It sleeps until
+ * an inotify event, the end of a job, a request, or a timer: with inotify all idle databases are
+ * looked at together every 30 s, so that an idle process wakes twice a minute. A database costs
+ * nothing while others work: only those are served that are due or were touched.
+ *
+ * After an event the wal-index is looked at after 0, 1, 2, 4 ... 64 ms: the last write of a commit
+ * into the -wal file comes before the commit shows in the wal-index (H35). The watch is armed
+ * before these looks, so nothing that comes later is missed.
+ */
+#include "config.h"
+
+#include "engine/base/log.h"
+#include "engine/sync/fleet_impl.h"
+
+#include <poll.h>
+
+#define MS_NS UINT64_C(1000000)
+#define SECOND_NS UINT64_C(1000000000)
+
+enum {
+	FALLBACK_S = 30,
+	LOOKS = 8,	  /* after an event: 1 ms doubling */
+	BUSY_LOOK_MS = 8, /* while the horizon moves and no token is free */
+	LEAVE_S = 30,	  /* so long a replica that is away is waited for */
+	LEAVE_RETRY_MS = 1000,
+};
+
+/* ---- jobs ---- */
+
+static void
+wake(struct fleet *f)
+{
+	static const uint64_t one = 1;
+	ssize_t n = write(f->done_fd, &one, sizeof one);
+
+	(void)n; /* a full counter wakes, too */
+}
+
+static void
+make_ready(struct fleet *f, struct dbtask *t)
+{
+	if (t->ready)
+		return;
+	t->ready = true;
+	t->next_ready = f->ready;
+	f->ready = t;
+}
+
+void
+fleet_touch(struct fleet *f, struct dbtask *t)
+{
+	make_ready(f, t);
+	wake(f);
+}
+
+void
+fleet_job_ended(struct fleet *f, struct dbtask *t, atomic_bool *busy)
+{
+	pthread_mutex_lock(&f->lock);
+	atomic_store(busy, false);
+	fleet_touch(f, t);
+	pthread_cond_broadcast(&f->idle);
+	pthread_mutex_unlock(&f->lock);
+}
+
+struct dbtask *
+fleet_of_capture_job(struct job *job)
+{
+	return (struct dbtask *)((char *)job - offsetof(struct dbtask, capture_job));
+}
+
+void
+fleet_run_capture(struct job *job)
+{
+	struct dbtask *t = fleet_of_capture_job(job);
+
+	dbtask_capture(t);
+	fleet_job_ended(t->fleet, t, &t->capture_busy);
+}
+
+void
+fleet_run_upload(struct job *job)
+{
+	struct dbtask *t = (struct dbtask *)((char *)job - offsetof(struct dbtask, upload_job));
+
+	dbtask_upload(t);
+	fleet_job_ended(t->fleet, t, &t->upload_busy);
+}
+
+static void
+run_leave(struct job *job)
+{
+	struct dbtask *t = fleet_of_capture_job(job);
+
+	t->errors = dbtask_leave(t, &t->upload_err) < 0;
+	fleet_job_ended(t->fleet, t, &t->capture_busy);
+}
+
+void
+fleet_start_job(struct job_pool *pool, struct job *job, atomic_bool *busy)
+{
+	atomic_store(busy, true);
+	job_submit(pool, job);
+}
+
+void
+fleet_wait_idle(struct fleet *f, struct dbtask *t)
+{
+	pthread_mutex_lock(&f->lock);
+	while (atomic_load(&t->capture_busy) || atomic_load(&t->upload_busy))
+		pthread_cond_wait(&f->idle, &f->lock);
+	pthread_mutex_unlock(&f->lock);
+}
+
+/* ---- looking ---- */
+
+/* With hints, all databases are looked at in the same moment: one wakeup. */
+static uint64_t
+fallback(const struct fleet *f, const struct dbtask *t, uint64_t now)
+{
+	bool hints = f->watch.fd >= 0 && t->wal_wd >= 0 && !t->db.remote_fs;
+	uint64_t every = FALLBACK_S * SECOND_NS;
+
+	return hints ? (now / every + 1) * every : now + t->conf->monitor_interval_ms * MS_NS;
+}
+
+/* Nothing to do now: when to look again. */
+static void
+settle(struct fleet *f, struct dbtask *t, bool in_flight, uint64_t now)
+{
+	if (t->quiet == 0 && t->state == DBTASK_OPEN)
+		fleet_set_wal_watch(f, t, watch_wal(&f->watch, t->db.wal_path));
+	if (t->quiet < LOOKS)
+		t->next_look_ns = now + (MS_NS << t->quiet);
+	else if (in_flight)
+		t->next_look_ns = now + (MS_NS << (LOOKS - 2));
+	else
+		t->next_look_ns = fallback(f, t, now);
+	if (t->quiet < LOOKS)
+		t->quiet++;
+	else if (!in_flight && !atomic_load(&t->upload_busy))
+		dbtask_rest(t);
+}
+
+static void
+start_capture(struct fleet *f, struct dbtask *t)
+{
+	fleet_progress(f, t, FLEET_STARTS);
+	t->next_look_ns = UINT64_MAX;
+	fleet_start_job(f->capture_pool, &t->capture_job, &t->capture_busy);
+}
+
+static void
+look(struct fleet *f, struct dbtask *t, uint64_t now)
+{
+	enum dbtask_look seen;
+	uint64_t when = 0;
+
+	if (t->state == DBTASK_DEAD) {
+		t->next_look_ns = UINT64_MAX;
+		fleet_count_alive(f);
+		return;
+	}
+	seen = dbtask_look(t);
+	if (seen != DBTASK_CHANGED) {
+		settle(f, t, seen == DBTASK_IN_FLIGHT, now);
+		return;
+	}
+	t->quiet = 0;
+	if (dbtask_may_capture(t, now, &when)) {
+		start_capture(f, t);
+		return;
+	}
+	t->next_look_ns = now + BUSY_LOOK_MS * MS_NS;
+	if (t->state != DBTASK_OPEN && when > now)
+		t->next_look_ns = when;
+	else if (when > now)
+		t->next_look_ns = dbtask_next_look(t, now, when);
+}
+
+static void
+serve(struct fleet *f, struct dbtask *t, uint64_t now)
+{
+	bool capturing = atomic_load(&t->capture_busy), uploading = atomic_load(&t->upload_busy);
+
+	if (!uploading && !capturing && atomic_load(&t->fate))
+		t->next_look_ns = now;
+	else if (!uploading && dbtask_upload_due(t, now))
+		fleet_start_job(f->upload_pool, &t->upload_job, &t->upload_busy);
+	fleet_progress(f, t, capturing ? FLEET_WORKS : FLEET_RESTS);
+	if (capturing)
+		return;
+	if (fleet_wanted(f, t) && (!t->errors || now >= t->retry_ns)) {
+		start_capture(f, t);
+		return;
+	}
+	/* The job has ended since: look at what it left. */
+	if (t->next_look_ns == UINT64_MAX)
+		t->next_look_ns =
+			t->state == DBTASK_OPEN || t->state == DBTASK_DEAD ? now : t->retry_ns;
+	if (now >= t->next_look_ns && !(atomic_load(&t->fate) && uploading))
+		look(f, t, now);
+}
+
+/* Whether it is gone, and freed. */
+static bool
+serve_leaving(struct fleet *f, struct dbtask *t, uint64_t now)
+{
+	bool late = now - t->leave_ns > LEAVE_S * SECOND_NS;
+
+	if (atomic_load(&t->capture_busy) || atomic_load(&t->upload_busy))
+		return false;
+	fleet_end_requests(f, t, -ENOENT);
+	if (t->capture_job.run != run_leave) {
+		t->capture_job.run = run_leave;
+	} else if (!t->errors || late) {
+		if (t->errors)
+			log_write(
+				LOG_ERROR,
+				"a database that was removed is not whole in its replica",
+				LOG_STR("db", t->conf->path), LOG_STR("error", t->upload_err.msg),
+				LOG_TXID("missing", atomic_load(&t->acked) + 1),
+				LOG_STR("hint", "what was captured waits in its state directory"));
+		log_write(LOG_INFO, "database removed", LOG_STR("db", t->conf->path),
+			  LOG_TXID("txid", atomic_load(&t->acked)));
+		fleet_remove(f, t);
+		return true;
+	} else if (now < t->next_look_ns) {
+		return false;
+	}
+	t->next_look_ns = now + LEAVE_RETRY_MS * MS_NS;
+	fleet_start_job(f->capture_pool, &t->capture_job, &t->capture_busy);
+	return false;
+}
+
+/* ---- events ---- */
+
+static void
+poke(struct fleet *f, struct dbtask *t)
+{
+	t->quiet = 0;
+	if (t->next_look_ns != UINT64_MAX)
+		t->next_look_ns = 0;
+	if (t->state == DBTASK_CLOSED)
+		t->retry_ns = 0;
+	timers_set(&f->timers, &t->timer, 0);
+}
+
+static void
+on_event(void *arg, int wd, const char *name, bool closed)
+{
+	struct fleet *f = arg;
+	struct dbtask *t = fleet_by_wal(f, wd);
+
+	if (t)
+		poke(f, t);
+	else if (wd == -1)
+		for (size_t i = 0; i < f->n; i++)
+			poke(f, f->tasks[i]);
+	if (!t && (t = fleet_dirs_event(f, wd, name, closed)))
+		poke(f, t);
+}
+
+static void
+wait_events(struct fleet *f)
+{
+	const struct timers_item *first = timers_first(&f->timers);
+	uint64_t now = clock_mono_ns(), due = now + 2 * FALLBACK_S * SECOND_NS, left;
+	struct timespec ts;
+	struct pollfd p[3] = {{.fd = stop_fd(f->opts->stop), .events = POLLIN},
+			      {.fd = f->done_fd, .events = POLLIN},
+			      {.fd = f->watch.fd, .events = POLLIN}};
+	uint64_t count;
+
+	if (first && first->due_ns < due)
+		due = first->due_ns;
+	if (f->scan_ns < due)
+		due = f->scan_ns;
+	left = due > now ? due - now : 0;
+	ts = (struct timespec){(time_t)(left / SECOND_NS), (long)(left % SECOND_NS)};
+	if (ppoll(p, 3, &ts, NULL) <= 0)
+		return;
+	if (p[1].revents && read(f->done_fd, &count, sizeof count) < 0)
+		return;
+	if (p[2].revents)
+		watch_read(&f->watch, on_event, f);
+}
+
+static uint64_t
+due_of(const struct dbtask *t)
+{
+	bool pending = atomic_load(&t->staged) > atomic_load(&t->acked) || atomic_load(&t->image);
+	uint64_t retry = atomic_load(&t->upload_retry_ns);
+
+	/* A retry in the past: the job is under way, and its end is an event. */
+	return pending && retry > clock_mono_ns() && retry < t->next_look_ns ? retry
+									     : t->next_look_ns;
+}
+
+/* The tasks that are due or were touched, linked by next_ready. */
+static struct dbtask *
+take_ready(struct fleet *f, uint64_t now)
+{
+	struct timers_item *first;
+	struct dbtask *list;
+
+	LS_AUTOLOCK(&f->lock);
+
+	while ((first = timers_first(&f->timers)) && first->due_ns <= now) {
+		timers_clear(&f->timers, first);
+		make_ready(f, (struct dbtask *)((char *)first - offsetof(struct dbtask, timer)));
+	}
+	list = f->ready;
+	f->ready = NULL;
+	return list;
+}
+
+static void
+serve_one(struct fleet *f, struct dbtask *t, uint64_t now)
+{
+	pthread_mutex_lock(&f->lock);
+	t->ready = false;
+	pthread_mutex_unlock(&f->lock);
+	if (!t->leaving)
+		serve(f, t, now);
+	else if (serve_leaving(f, t, now))
+		return;
+	timers_set(&f->timers, &t->timer, due_of(t));
+}
+
+void
+fleet_loop(struct fleet *f)
+{
+	fleet_count_alive(f);
+	for (size_t i = 0; i < f->n; i++)
+		timers_set(&f->timers, &f->tasks[i]->timer, 0);
+	while (!stop_fired(f->opts->stop) &&
+	       (f->opts->stay || f->watching || f->alive || f->n == 0)) {
+		uint64_t now = clock_mono_ns();
+		struct dbtask *list = take_ready(f, now);
+
+		while (list) {
+			struct dbtask *t = list;
+
+			list = t->next_ready;
+			serve_one(f, t, now);
+		}
+		if (now >= f->scan_ns)
+			fleet_dirs_scan(f);
+		wait_events(f);
+	}
+}
