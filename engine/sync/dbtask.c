@@ -18,7 +18,7 @@ enum {
 	LOOK_MIN_MS = 2, /* while a checkpoint is near and no token is free */
 	LOOK_MAX_MS = 8,
 	BUSY_FRAMES = 64, /* as many at once: the application is busy, checkpoints are ours */
-	CALM_LOOKS = 5,	  /* as many quiet looks: they are everybody's */
+	CALM_LOOKS = 1,	  /* as many quiet looks before: they are everybody's */
 };
 
 #define MS_NS UINT64_C(1000000)
@@ -116,6 +116,7 @@ dbtask_close(struct dbtask *t)
 	if (t->dir_open)
 		statedir_close(&t->dir);
 	t->dir_open = t->connected = false;
+	t->checked_ns = t->pruned = 0;
 	t->spool_at_ns = 0;
 	t->state = DBTASK_CLOSED;
 }
@@ -152,7 +153,10 @@ replaced(struct dbtask *t)
 	if (now - t->checked_ns < CHECK_FILES_MS * MS_NS)
 		return false;
 	t->checked_ns = now;
-	return db_replaced(&t->db);
+	if (!db_replaced(&t->db))
+		return false;
+	t->checked_ns = 0;
+	return true;
 }
 
 uint64_t
@@ -367,7 +371,7 @@ dbtask_open_or_capture(struct dbtask *t, struct ls_err *err)
 	else if (rc < 0)
 		return rc;
 	rc = 0;
-	if (t->state == DBTASK_OPEN && (atomic_load(&t->fate) || db_replaced(&t->db)))
+	if (t->state == DBTASK_OPEN && (atomic_load(&t->fate) || replaced(t)))
 		rc = start_over(t, err);
 	else if (t->state == DBTASK_PARKED &&
 		 (atomic_load(&t->fate) || (rc = dbtask_spool_room(t, err)) == 0))

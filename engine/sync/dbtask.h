@@ -60,7 +60,8 @@ struct dbtask {
 	_Atomic uint64_t staged;   /* newest local batch */
 	_Atomic uint64_t acked;	   /* newest one in the replica */
 	_Atomic int64_t synced_ms; /* wall clock of the last upload that left nothing over */
-	_Atomic uint64_t image;	   /* TXID of a full image whose snapshot is still to be written */
+	uint64_t pruned;	/* upload lane: local batches up to here are removed; 0: unknown */
+	_Atomic uint64_t image; /* TXID of a full image whose snapshot is still to be written */
 	_Atomic bool upload_failing;
 	_Atomic enum dbtask_fate fate;
 	struct ls_err foreign; /* why, once fate is DBTASK_FOREIGN */
@@ -89,7 +90,7 @@ struct dbtask {
 	struct dbtask *next_ready; /* these two under the fleet's lock */
 	bool ready;
 	uint64_t next_look_ns;
-	unsigned quiet; /* looks in a row that saw nothing */
+	unsigned quiet, flight; /* looks in a row that saw nothing, that saw a commit under way */
 	int wal_wd;
 	unsigned scan;	   /* the last scan of its directory that has seen it */
 	bool leaving;	   /* to be removed; written under the lock */

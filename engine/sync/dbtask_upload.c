@@ -10,7 +10,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-enum { RETRY_BASE_MS = 500, RETRY_MAX_MS = 15000, AGAIN_MS = 30000 };
+enum { RETRY_BASE_MS = 500, RETRY_MAX_MS = 15000, AGAIN_MS = 30000, PRUNE_FEW = 4 };
 
 #define MS_NS UINT64_C(1000000)
 
@@ -28,6 +28,23 @@ dbtask_upload_due(struct dbtask *t, uint64_t now_ns)
 	return can_upload(t) && work && now_ns >= t->upload_retry_ns;
 }
 
+/* The newest one in the replica stays: a restart compares it. */
+static int
+prune(struct dbtask *t, uint64_t txid, struct ls_err *err)
+{
+	int rc = 0;
+
+	if (!t->pruned || txid - t->pruned > PRUNE_FEW) {
+		rc = stage_prune(&t->dir, txid, err);
+	} else {
+		for (uint64_t i = t->pruned + 1; rc == 0 && i < txid; i++)
+			rc = stage_remove(&t->dir, i, err);
+	}
+	if (rc == 0)
+		t->pruned = txid - 1;
+	return rc;
+}
+
 static int
 upload_one(struct dbtask *t, const struct store_call *call, uint64_t txid, struct ls_err *err)
 {
@@ -39,12 +56,12 @@ upload_one(struct dbtask *t, const struct store_call *call, uint64_t txid, struc
 	log_write(LOG_DEBUG, "ltx file uploaded", LOG_STR("db", t->name), LOG_U64("level", 0),
 		  LOG_TXID("minTXID", txid), LOG_TXID("maxTXID", txid));
 	if (atomic_load(&t->image) != txid)
-		return stage_prune(&t->dir, txid, err);
+		return prune(t, txid, err);
 	if ((rc = upload_snapshot(t->upload, call, txid, err)) < 0)
 		return rc;
 	atomic_store(&t->image, 0);
 	log_write(LOG_INFO, "snapshot complete", LOG_STR("db", t->name), LOG_TXID("txid", txid));
-	return stage_prune(&t->dir, txid, err);
+	return prune(t, txid, err);
 }
 
 static int

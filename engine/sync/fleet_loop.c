@@ -5,9 +5,10 @@
  * looked at together every 30 s, so that an idle process wakes twice a minute. A database costs
  * nothing while others work: only those are served that are due or were touched.
  *
- * After an event the wal-index is looked at after 0, 1, 2, 4 ... 64 ms: the last write of a commit
- * into the -wal file comes before the commit shows in the wal-index (H35). The watch is armed
- * before these looks, so nothing that comes later is missed.
+ * The last write of a commit into the -wal file comes before the commit shows in the wal-index
+ * (H35). So while the -wal file has a frame behind the horizon, or another header, looks go on
+ * after 1, 2, 4 ... 64 ms. When there is none, the watch is armed and two more looks are made, one
+ * at once and one 64 ms later: what comes after the first is an event, what came before it is seen.
  */
 #include "config.h"
 
@@ -21,7 +22,9 @@
 
 enum {
 	FALLBACK_S = 30,
-	LOOKS = 8,	  /* after an event: 1 ms doubling */
+	SECOND_LOOK_MS = 64,
+	REST_LOOKS = 3,	  /* as many that saw nothing, the last ones 30 s apart: it is at rest */
+	FLIGHT_STEPS = 6, /* 1 ms doubling */
 	BUSY_LOOK_MS = 8, /* while the horizon moves and no token is free */
 	LEAVE_S = 30,	  /* so long a replica that is away is waited for */
 	LEAVE_RETRY_MS = 1000,
@@ -128,20 +131,27 @@ fallback(const struct fleet *f, const struct dbtask *t, uint64_t now)
 
 /* Nothing to do now: when to look again. */
 static void
-settle(struct fleet *f, struct dbtask *t, bool in_flight, uint64_t now)
+settle(struct fleet *f, struct dbtask *t, uint64_t now)
 {
-	if (t->quiet == 0 && t->state == DBTASK_OPEN)
-		fleet_set_wal_watch(f, t, watch_wal(&f->watch, t->db.wal_path));
-	if (t->quiet < LOOKS)
-		t->next_look_ns = now + (MS_NS << t->quiet);
-	else if (in_flight)
-		t->next_look_ns = now + (MS_NS << (LOOKS - 2));
+	t->flight = 0;
+	if (t->quiet == 1)
+		t->next_look_ns = now + SECOND_LOOK_MS * MS_NS;
 	else
 		t->next_look_ns = fallback(f, t, now);
-	if (t->quiet < LOOKS)
-		t->quiet++;
-	else if (!in_flight && !atomic_load(&t->upload_busy))
+	if (t->quiet > REST_LOOKS && !atomic_load(&t->upload_busy))
 		dbtask_rest(t);
+}
+
+/* A look, and if it sees nothing while the watch is not armed, another one. */
+static enum dbtask_look
+look_twice(struct fleet *f, struct dbtask *t)
+{
+	enum dbtask_look seen = dbtask_look(t);
+
+	if (seen != DBTASK_QUIET || t->quiet++ > 0)
+		return seen;
+	fleet_set_wal_watch(f, t, watch_wal(&f->watch, t->db.wal_path));
+	return dbtask_look(t);
 }
 
 static void
@@ -163,12 +173,18 @@ look(struct fleet *f, struct dbtask *t, uint64_t now)
 		fleet_count_alive(f);
 		return;
 	}
-	seen = dbtask_look(t);
-	if (seen != DBTASK_CHANGED) {
-		settle(f, t, seen == DBTASK_IN_FLIGHT, now);
+	seen = look_twice(f, t);
+	if (seen == DBTASK_QUIET) {
+		settle(f, t, now);
 		return;
 	}
 	t->quiet = 0;
+	if (seen == DBTASK_IN_FLIGHT) {
+		t->next_look_ns = now + (MS_NS << t->flight);
+		t->flight += t->flight < FLIGHT_STEPS;
+		return;
+	}
+	t->flight = 0;
 	if (dbtask_may_capture(t, now, &when)) {
 		start_capture(f, t);
 		return;
@@ -240,7 +256,7 @@ serve_leaving(struct fleet *f, struct dbtask *t, uint64_t now)
 static void
 poke(struct fleet *f, struct dbtask *t)
 {
-	t->quiet = 0;
+	t->quiet = t->flight = 0;
 	if (t->next_look_ns != UINT64_MAX)
 		t->next_look_ns = 0;
 	if (t->state == DBTASK_CLOSED)

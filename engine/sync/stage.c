@@ -175,19 +175,23 @@ stage_list(const struct statedir *dir, struct stage_entry **ret, size_t *ret_n, 
 }
 
 int
+stage_remove(const struct statedir *dir, uint64_t txid, struct ls_err *err)
+{
+	ls_autofree char *path = stage_path(dir, txid);
+	int rc = path ? io_unlink(path, err) : ls_err_set(err, -ENOMEM, "out of memory");
+
+	return rc == -ENOENT ? 0 : rc;
+}
+
+int
 stage_prune(const struct statedir *dir, uint64_t keep, struct ls_err *err)
 {
 	ls_autofree struct stage_entry *v = NULL;
 	size_t n = 0;
 	int rc = stage_list(dir, &v, &n, err);
 
-	for (size_t i = 0; rc == 0 && i < n && v[i].txid < keep; i++) {
-		ls_autofree char *path = stage_path(dir, v[i].txid);
-
-		rc = path ? io_unlink(path, err) : ls_err_set(err, -ENOMEM, "out of memory");
-		if (rc == -ENOENT)
-			rc = 0;
-	}
+	for (size_t i = 0; rc == 0 && i < n && v[i].txid < keep; i++)
+		rc = stage_remove(dir, v[i].txid, err);
 	return rc;
 }
 

@@ -51,6 +51,7 @@ LS_MUST_USE int
 stage_list(const struct statedir *dir, struct stage_entry **ret, size_t *ret_n, struct ls_err *err);
 /* Path of one file; caller frees; NULL when memory is short. */
 char *stage_path(const struct statedir *dir, uint64_t txid);
+LS_MUST_USE int stage_remove(const struct statedir *dir, uint64_t txid, struct ls_err *err);
 /* Removes files with a TXID below keep (H45: the newest always stays). */
 LS_MUST_USE int stage_prune(const struct statedir *dir, uint64_t keep, struct ls_err *err);
 
