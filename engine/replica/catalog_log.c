@@ -215,6 +215,37 @@ catalog_log_catalog(const struct catalog_log *l)
 	return &l->cat;
 }
 
+void
+catalog_log_rest(struct catalog_log *l)
+{
+	if (l->fd >= 0)
+		close(l->fd);
+	l->fd = -1;
+}
+
+/* If it is not the file any more that was closed, it is written anew. */
+static int
+reopen(struct catalog_log *l, struct ls_err *err)
+{
+	struct stat st;
+	int fd, rc;
+
+	if (l->fd >= 0)
+		return 0;
+	fd = io_open(l->path, O_RDWR, 0, err);
+	if (fd == -ENOENT)
+		return catalog_log_reset(l, &l->cat, err);
+	if (fd < 0)
+		return fd;
+	rc = io_fstat(fd, &st, err);
+	if (rc == 0 && (uint64_t)st.st_size >= l->text.off) {
+		l->fd = fd;
+		return 0;
+	}
+	close(fd);
+	return rc < 0 ? rc : catalog_log_reset(l, &l->cat, err);
+}
+
 static int
 append(struct catalog_log *l, char op, const struct catalog_file *f, struct ls_err *err)
 {
@@ -222,6 +253,8 @@ append(struct catalog_log *l, char op, const struct catalog_file *f, struct ls_e
 	uint64_t crc;
 	int rc;
 
+	if ((rc = reopen(l, err)) < 0)
+		return rc;
 	/* A log without its header is written whole, once. */
 	if (!l->text.valid && (rc = catalog_log_reset(l, &l->cat, err)) < 0)
 		return rc;

@@ -34,6 +34,8 @@ catalog_log_del(struct catalog_log *l, const struct catalog_file *f, struct ls_e
 /* Replaces everything by the content of c (which may be the log's own catalog), atomically. */
 LS_MUST_USE int
 catalog_log_reset(struct catalog_log *l, const struct catalog *c, struct ls_err *err);
+/* Closes its file until something is appended. */
+void catalog_log_rest(struct catalog_log *l);
 void catalog_log_close(struct catalog_log *l);
 
 /* What catalog_log_decode() found. */

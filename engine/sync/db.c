@@ -138,17 +138,16 @@ ensure_wal(struct db *db, enum db_state *state, struct ls_err *err)
 static int
 pin(struct db *db, sqlite3 *conn, struct ls_err *err)
 {
-	struct walidx_header hz = {0};
+	struct walidx_header hz;
+	/* Before the pin: if it is still that afterwards, nothing came in between. */
+	bool known = db->shm && db_walidx(db, &hz, NULL) == 0;
 	int rc;
 
-	/* Before the pin: if it is still that afterwards, nothing came in between. */
-	if (db->shm && db_walidx(db, &hz, NULL) < 0)
-		hz = (struct walidx_header){0};
 	/* schema_version reads page 1 without loading the schema. */
 	rc = exec(conn, "BEGIN; PRAGMA schema_version", err);
 	if (rc < 0 && !sqlite3_get_autocommit(conn))
 		sqlite3_exec(conn, "ROLLBACK", NULL, NULL, NULL);
-	if (rc == 0)
+	if (rc == 0 && (db->pinned_known = known))
 		db->pinned = hz;
 	return rc;
 }
@@ -369,7 +368,7 @@ pinned_here(const struct db *db)
 	const struct walidx_header *p = &db->pinned;
 	struct walidx_header hz;
 
-	return p->page_size && db_walidx(db, &hz, NULL) == 0 && hz.change == p->change &&
+	return db->pinned_known && db_walidx(db, &hz, NULL) == 0 && hz.change == p->change &&
 	       hz.mx_frame == p->mx_frame && hz.backfill == p->backfill &&
 	       wal_salts_equal(hz.salts, p->salts) && wal_sum_equal(hz.sum, p->sum);
 }
@@ -405,7 +404,7 @@ db_pin_cancel(struct db *db)
 		return;
 	sqlite3_exec(db->conn[!db->current], "ROLLBACK", NULL, NULL, NULL);
 	db->next = false;
-	db->pinned = (struct walidx_header){0}; /* that of the older one is not known any more */
+	db->pinned_known = false; /* that of the older one is not known any more */
 }
 
 int

@@ -38,7 +38,8 @@ struct db {
 	bool holds_write, holds_checkpoints;
 	int current; /* conn that holds the pin; the other one is opened when needed */
 	bool next;   /* the other one holds one, too */
-	struct walidx_header pinned; /* what it was just before the newest pin; else all zero */
+	bool pinned_known;
+	struct walidx_header pinned; /* what it was just before the newest pin */
 	int wal_fd;		     /* -1 at rest */
 	struct stat st;		     /* identity at open */
 	struct stat wal_st, shm_st;  /* of the files beside it */

@@ -291,6 +291,7 @@ dbtask_rest(struct dbtask *t)
 	pagehash_close(&t->capture.hashes);
 	position_close(&t->capture.record);
 	frames_done(&t->capture.frames);
+	upload_rest(t->upload);
 	t->resting = true;
 }
 

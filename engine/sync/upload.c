@@ -297,6 +297,13 @@ upload_reconnect(struct upload *u, const struct store_call *call, struct ls_err 
 	return 0;
 }
 
+void
+upload_rest(struct upload *u)
+{
+	if (u->log)
+		catalog_log_rest(u->log);
+}
+
 bool
 upload_local_gone(const struct upload *u)
 {

@@ -35,6 +35,8 @@ LS_MUST_USE int upload_connect(struct upload *u, const struct store_call *call, 
  * or somebody else has written there: begin with upload_connect(). */
 LS_MUST_USE int
 upload_reconnect(struct upload *u, const struct store_call *call, struct ls_err *err);
+/* Closes what is opened again when there is something to send. */
+void upload_rest(struct upload *u);
 /* Whether the last failure was that of a local file. */
 bool upload_local_gone(const struct upload *u);
 const struct upload_info *upload_info(const struct upload *u);
