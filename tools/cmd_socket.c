@@ -6,7 +6,7 @@
 #include "engine/base/clock.h"
 #include "engine/conf/conf.h"
 #include "engine/conf/conf_check.h"
-#include "engine/store/curl_api.h"
+#include "tools/ask.h"
 #include "tools/cmd.h"
 #include "tools/opt.h"
 #include "tools/print.h"
@@ -14,7 +14,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-enum { ANSWER_MAX = 16 << 20, ASK_SECONDS = 10, SYNC_SECONDS = 30, GRACE_MS = 2000 };
+enum { ASK_SECONDS = 10, SYNC_SECONDS = 30 };
 
 #define SOCKET_USAGE(seconds)                                                                      \
 	"\t-socket PATH\n"                                                                         \
@@ -39,83 +39,6 @@ struct args {
 	int64_t timeout_s;
 	bool json, wait;
 };
-
-/* ---- transport ---- */
-
-static size_t
-take(char *p, size_t size, size_t n, void *arg)
-{
-	return ls_buf_append(arg, p, size * n) < 0 ? 0 : size * n;
-}
-
-static int
-perform(CURL *curl, const struct args *a, const char *verb, json_t **ret, struct ls_err *err)
-{
-	const struct curl_api *api = curl_api_get(NULL);
-	LS_AUTO(ls_buf_done) struct ls_buf answer;
-	json_t *value;
-	CURLcode rc;
-	long status = 0;
-
-	ls_buf_init(&answer, ANSWER_MAX);
-	api->easy_setopt(curl, CURLOPT_WRITEFUNCTION, take);
-	api->easy_setopt(curl, CURLOPT_WRITEDATA, &answer);
-	rc = api->easy_perform(curl);
-	if (rc == CURLE_COULDNT_CONNECT)
-		return ls_err_set(err, -ENOENT,
-				  "failed to connect to control socket: %s: is a daemon running "
-				  "with 'socket: enabled: true'?",
-				  a->socket);
-	if (rc == CURLE_OPERATION_TIMEDOUT)
-		return ls_err_set(err, -ETIMEDOUT, "%s failed: no answer within %d s", verb,
-				  (int)a->timeout_s);
-	if (rc != CURLE_OK)
-		return ls_err_set(err, -EIO, "%s failed: %s", verb, api->easy_strerror(rc));
-	api->easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
-	value = json_loadb((char *)answer.p, answer.len, 0, NULL);
-	if (status == 200 && json_is_object(value)) {
-		*ret = value;
-		return 0;
-	}
-	if (json_string_value(json_object_get(value, "error")))
-		ls_err_set(err, -EIO, "%s failed: %s", verb,
-			   json_string_value(json_object_get(value, "error")));
-	else
-		ls_err_set(err, -EIO, "%s failed: HTTP status %ld", verb, status);
-	json_decref(value);
-	return -EIO;
-}
-
-/* body NULL: GET. */
-static int
-ask(const struct args *a, const char *verb, const char *body, json_t **ret, struct ls_err *err)
-{
-	ls_autofree char *url = ls_buf_format("http://localhost/%s", verb);
-	const struct curl_api *api = curl_api_get(err);
-	CURL *curl = api ? api->easy_init() : NULL;
-	int rc;
-
-	if (!api)
-		return err->code;
-
-	if (!curl || !url) {
-		api->easy_cleanup(curl);
-		return ls_err_set(err, -ENOMEM, "out of memory");
-	}
-	api->easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, a->socket);
-	api->easy_setopt(curl, CURLOPT_URL, url);
-	api->easy_setopt(curl, CURLOPT_PROXY, "");
-	api->easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-	/* The daemon answers in time, and says more than a broken connection does. */
-	api->easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)(a->timeout_s * 1000 + GRACE_MS));
-	if (body)
-		api->easy_setopt(curl, CURLOPT_POSTFIELDS, body);
-	rc = perform(curl, a, verb, ret, err);
-	api->easy_cleanup(curl);
-	return rc;
-}
-
-/* ---- commands ---- */
 
 static int
 parse(struct args *a, const struct opt *opts, int argc, char **argv, int *first, struct ls_err *err)
@@ -143,7 +66,7 @@ get(const char *verb, int argc, char **argv, struct args *a, json_t **ret, struc
 		return rc;
 	if (first < argc)
 		return ls_err_set(err, -EINVAL, "too many arguments");
-	return ask(a, verb, NULL, ret, err);
+	return ask_daemon(a->socket, a->timeout_s, verb, NULL, ret, err);
 }
 
 static const char *
@@ -251,7 +174,7 @@ sync_path(const struct args *a, const char *path, struct ls_err *err)
 	json_decref(question);
 	if (!body)
 		return ls_err_set(err, -EINVAL, "the path is not UTF-8: %s", full);
-	if ((rc = ask(a, "sync", body, &v, err)) < 0)
+	if ((rc = ask_daemon(a->socket, a->timeout_s, "sync", body, &v, err)) < 0)
 		return rc;
 	rc = print_synced(a, full, v, clock_mono_ms() - start, err);
 	json_decref(v);

@@ -8,6 +8,7 @@
 #include "engine/base/io.h"
 #include "engine/base/timex.h"
 #include "engine/conf/conf_check.h"
+#include "tools/print.h"
 
 #include <jansson.h>
 #include <microhttpd.h>
@@ -130,12 +131,19 @@ post_sync(struct control *c, struct MHD_Connection *conn, json_t *body)
 static int
 add_entry(void *arg, const struct fleet_entry *e)
 {
-	json_t *item = json_pack("{s:s, s:s}", "path", e->path, "status", e->status);
+	json_t *item = json_pack("{s:o, s:s, s:I, s:I}", "path", print_string(e->path), "status",
+				 e->status, "txid", (json_int_t)e->txid, "replicated_txid",
+				 (json_int_t)e->replicated);
 	char at[TIMEX_LEN];
 
 	if (item && e->synced_ms) {
 		timex_format_ms(e->synced_ms, at);
 		json_object_set_new(item, "last_sync_at", json_string(at));
+	}
+	if (item && *e->trouble) {
+		timex_format_ms(e->trouble_ms, at);
+		json_object_set_new(item, "error", print_string(e->trouble));
+		json_object_set_new(item, "error_since", json_string(at));
 	}
 	return json_array_append_new(arg, item) < 0 ? -ENOMEM : 0;
 }

@@ -1,11 +1,14 @@
 noinst_LIBRARIES += tools/libtools.a
 tools_libtools_a_SOURCES = \
+	tools/ask.c tools/ask.h \
 	tools/child.c tools/child.h \
 	tools/cmd.h \
 	tools/cmd_databases.c \
 	tools/cmd_ltx.c \
 	tools/cmd_replicate.c \
 	tools/cmd_socket.c \
+	tools/cmd_reset.c \
+	tools/cmd_status.c \
 	tools/cmd_restore.c tools/cmd_restore.h \
 	tools/cmd_restore_plan.c \
 	tools/cmd_version.c \

@@ -18,7 +18,9 @@ static const struct cmd commands[] = {
 	{"list", cmd_list, "lists the databases of a running daemon", cmd_list_usage},
 	{"ltx", cmd_ltx, "list available LTX files for a database", cmd_ltx_usage},
 	{"replicate", cmd_replicate, "runs a server to replicate databases", cmd_replicate_usage},
+	{"reset", cmd_reset, "removes the local state of a database", cmd_reset_usage},
 	{"restore", cmd_restore, "recovers database backup from a replica", cmd_restore_usage},
+	{"status", cmd_status, "tells how far databases are replicated", cmd_status_usage},
 	{"sync", cmd_sync, "waits until what is committed is replicated", cmd_sync_usage},
 	{"version", cmd_version, "prints the binary version", cmd_version_usage},
 	{"wal", cmd_wal, NULL, cmd_ltx_usage},
@@ -29,9 +31,7 @@ static const struct {
 	const char *name, *note;
 } others[] = {
 	{"register", NULL},
-	{"reset", NULL},
 	{"start", NULL},
-	{"status", NULL},
 	{"stop", NULL},
 	{"unregister", NULL},
 	{"generations", "a replica has no generations since 0.5, 'litestream ltx' lists its files"},

@@ -87,6 +87,7 @@ dbtask_init(struct dbtask *t, const struct conf_db *conf, const struct stop *abo
 	t->capture.progress_arg = t;
 	t->dir.lock_fd = -1;
 	pthread_mutex_init(&t->uploading, NULL);
+	pthread_mutex_init(&t->troubles, NULL);
 	init_tokens(t);
 }
 
@@ -119,6 +120,30 @@ dbtask_close(struct dbtask *t)
 	t->checked_ns = t->pruned = 0;
 	t->spool_at_ns = 0;
 	t->state = DBTASK_CLOSED;
+}
+
+void
+dbtask_set_trouble(struct dbtask *t, enum dbtask_lane lane, const char *text)
+{
+	struct trouble *at = &t->trouble[lane];
+
+	LS_AUTOLOCK(&t->troubles);
+
+	if (!text)
+		at->text[0] = '\0';
+	else if (!at->text[0])
+		at->since_ms = clock_wall_ms();
+	if (text)
+		snprintf(at->text, sizeof at->text, "%s", text);
+}
+
+void
+dbtask_get_trouble(struct dbtask *t, struct trouble *ret)
+{
+	LS_AUTOLOCK(&t->troubles);
+
+	*ret = t->trouble[DBTASK_CAPTURE].text[0] ? t->trouble[DBTASK_CAPTURE]
+						  : t->trouble[DBTASK_UPLOAD];
 }
 
 /* ---- looks ---- */
@@ -355,8 +380,10 @@ start_over(struct dbtask *t, struct ls_err *err)
 				  : "database, -wal or -shm file was replaced or removed",
 			  LOG_STR("db", t->conf->path));
 	dbtask_close(t);
-	if (fate == DBTASK_FOREIGN)
+	if (fate == DBTASK_FOREIGN) {
+		dbtask_set_trouble(t, DBTASK_CAPTURE, t->foreign.msg);
 		t->state = DBTASK_DEAD;
+	}
 	pthread_mutex_unlock(&t->uploading);
 	return 0;
 }
@@ -413,10 +440,12 @@ note_error(struct dbtask *t, int rc, const struct ls_err *err)
 	if (opening && dbtask_is_final(rc) && !t->connected) {
 		log_write(LOG_ERROR, "database is not replicated", LOG_STR("db", t->conf->path),
 			  LOG_STR("error", err->msg));
+		dbtask_set_trouble(t, DBTASK_CAPTURE, err->msg);
 		dbtask_close(t);
 		t->state = DBTASK_DEAD;
 		return;
 	}
+	dbtask_set_trouble(t, DBTASK_CAPTURE, err->msg);
 	db_hold_checkpoints(&t->db, false);
 	wait_ms = backoff_next_ms(&t->backoff, RETRY_BASE_MS, RETRY_MAX_MS);
 	t->retry_ns = clock_mono_ns() + wait_ms * MS_NS;
@@ -449,6 +478,7 @@ conclude(struct dbtask *t, int rc, const struct ls_err *err)
 			  LOG_U64("previous_errors", t->errors));
 	t->errors = 0;
 	t->waiting[0] = '\0';
+	dbtask_set_trouble(t, DBTASK_CAPTURE, NULL);
 	backoff_reset(&t->backoff);
 }
 

@@ -31,6 +31,13 @@ enum dbtask_fate {
 
 struct fleet;
 
+/* What keeps a lane from its work, for those who ask. */
+struct trouble {
+	char text[LS_ERR_MAX]; /* "": nothing */
+	int64_t since_ms;      /* wall clock */
+};
+enum dbtask_lane { DBTASK_CAPTURE, DBTASK_UPLOAD };
+
 struct dbtask {
 	const struct conf_db *conf;
 	const struct conf_replica *replica;
@@ -65,6 +72,8 @@ struct dbtask {
 	_Atomic bool upload_failing;
 	_Atomic enum dbtask_fate fate;
 	struct ls_err foreign; /* why, once fate is DBTASK_FOREIGN */
+	struct trouble trouble[2];
+	pthread_mutex_t troubles;
 
 	uint64_t spool_at_ns; /* capture lane: when the spool was listed */
 	bool spool_warned;
@@ -99,6 +108,11 @@ struct dbtask {
 
 void dbtask_init(struct dbtask *t, const struct conf_db *conf, const struct stop *abort);
 void dbtask_close(struct dbtask *t);
+
+/* text NULL: it is over. By the lane. */
+void dbtask_set_trouble(struct dbtask *t, enum dbtask_lane lane, const char *text);
+/* That of the capture lane if there is one, else that of the other. Any thread. */
+void dbtask_get_trouble(struct dbtask *t, struct trouble *ret);
 
 /* What a look has seen. No system call but one stat. */
 enum dbtask_look {

@@ -223,6 +223,7 @@ dbtask_wait(struct dbtask *t, const char *what, const char *why)
 	if (strcmp(t->waiting, why) == 0)
 		return;
 	snprintf(t->waiting, sizeof t->waiting, "%s", why);
+	dbtask_set_trouble(t, DBTASK_CAPTURE, why);
 	log_write(LOG_WARN, what, LOG_STR("db", t->conf->path), LOG_STR("reason", why));
 }
 

@@ -88,6 +88,7 @@ note_upload_error(struct dbtask *t, int rc, const struct ls_err *err)
 	bool news = strcmp(t->upload_err.msg, err->msg) != 0;
 
 	t->upload_err = *err;
+	dbtask_set_trouble(t, DBTASK_UPLOAD, err->msg);
 	t->upload_errors++;
 	t->upload_retry_ns = clock_mono_ns() + wait_ms * MS_NS;
 	atomic_store(&t->upload_failing, true);
@@ -145,6 +146,7 @@ dbtask_upload(struct dbtask *t)
 			  LOG_U64("previous_errors", t->upload_errors));
 	atomic_store(&t->synced_ms, clock_wall_ms());
 	t->upload_errors = 0;
+	dbtask_set_trouble(t, DBTASK_UPLOAD, NULL);
 	t->upload_err = (struct ls_err){0};
 	t->upload_retry_ns = 0;
 	backoff_reset(&t->upload_backoff);

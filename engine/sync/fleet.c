@@ -85,6 +85,7 @@ free_task(struct dbtask *t)
 {
 	dbtask_close(t);
 	pthread_mutex_destroy(&t->uploading);
+	pthread_mutex_destroy(&t->troubles);
 	if (t->own) {
 		conf_db_done(t->own);
 		free(t->own);

@@ -57,10 +57,13 @@ LS_MUST_USE int fleet_sync(struct fleet *f, const char *path, const struct fleet
 			   struct fleet_synced *ret, struct ls_err *err);
 
 struct fleet_entry {
-	const char *path;   /* valid during the call */
-	const char *status; /* replicating, open, stopped (contract.md 6) */
-	uint64_t txid;	    /* newest local batch */
-	int64_t synced_ms;  /* wall clock of the last sync without an error; 0: none yet */
+	const char *path;    /* valid during the call */
+	const char *status;  /* replicating, open, stopped (contract.md 6) */
+	uint64_t txid;	     /* newest local batch */
+	uint64_t replicated; /* newest one in the replica */
+	int64_t synced_ms;   /* wall clock of the last sync without an error; 0: none yet */
+	const char *trouble; /* what keeps it from being replicated; "": nothing */
+	int64_t trouble_ms;  /* since when */
 };
 
 typedef int fleet_list_fn(void *arg, const struct fleet_entry *e);

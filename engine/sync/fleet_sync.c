@@ -193,25 +193,40 @@ fleet_sync(struct fleet *f, const char *path, const struct fleet_wish *wish,
 	return explain(&r, path, wish->timeout_ms, err);
 }
 
+static int
+tell(struct dbtask *t, fleet_list_fn *fn, void *arg)
+{
+	struct fleet_entry e = {.path = t->conf->path,
+				.txid = atomic_load(&t->staged),
+				.replicated = atomic_load(&t->acked),
+				.synced_ms = atomic_load(&t->synced_ms)};
+	struct trouble trouble;
+
+	dbtask_get_trouble(t, &trouble);
+	e.trouble = trouble.text;
+	e.trouble_ms = trouble.since_ms;
+	switch (t->state) {
+	case DBTASK_OPEN:
+		e.status = "replicating";
+		break;
+	case DBTASK_DEAD:
+		e.status = "stopped";
+		break;
+	default:
+		e.status = "open";
+		break;
+	}
+	return fn(arg, &e);
+}
+
 int
 fleet_list(struct fleet *f, fleet_list_fn *fn, void *arg)
 {
+	int rc = 0;
+
 	LS_AUTOLOCK(&f->lock);
 
-	for (size_t i = 0; i < f->n; i++) {
-		struct dbtask *t = f->tasks[i];
-		struct fleet_entry e = {
-			.path = t->conf->path,
-			.status = t->state == DBTASK_OPEN   ? "replicating"
-				  : t->state == DBTASK_DEAD ? "stopped"
-							    : "open",
-			.txid = atomic_load(&t->staged),
-			.synced_ms = atomic_load(&t->synced_ms),
-		};
-		int rc = fn(arg, &e);
-
-		if (rc < 0)
-			return rc;
-	}
-	return 0;
+	for (size_t i = 0; rc >= 0 && i < f->n; i++)
+		rc = tell(f->tasks[i], fn, arg);
+	return rc < 0 ? rc : 0;
 }

@@ -17,6 +17,7 @@ engine_libengine_a_SOURCES += \
 	engine/sync/fleet_impl.h engine/sync/fleet_loop.c \
 	engine/sync/fleet_sync.c \
 	engine/sync/frames.c engine/sync/frames.h \
+	engine/sync/localstate.c engine/sync/localstate.h \
 	engine/sync/position.c engine/sync/position.h \
 	engine/sync/stage.c engine/sync/stage.h \
 	engine/sync/statedir.c engine/sync/statedir.h \

@@ -8,6 +8,7 @@
 
 #include "engine/sync/upload_impl.h"
 
+#include "engine/base/buf.h"
 #include "engine/base/bytes.h"
 #include "engine/base/io.h"
 #include "engine/format/crc64.h"
@@ -26,15 +27,17 @@ in_home(const struct upload *u, const char *name)
 }
 
 static uint64_t
-url_crc(const struct upload *u)
+url_crc(const struct conf_replica *conf)
 {
-	return crc64(0, u->conf->url, strlen(u->conf->url));
+	return crc64(0, conf->url, strlen(conf->url));
 }
 
+/* *ret_seen: this state directory has met this replica. */
 static int
-read_cursor(struct upload *u, struct ls_err *err)
+read_cursor(const char *home, const struct conf_replica *conf, uint64_t *ret_acked, bool *ret_seen,
+	    struct ls_err *err)
 {
-	ls_autofree char *path = in_home(u, "cursor"), *raw = NULL;
+	ls_autofree char *path = io_join(home, "cursor"), *raw = NULL;
 	size_t n = 0;
 	int rc;
 
@@ -50,11 +53,23 @@ read_cursor(struct upload *u, struct ls_err *err)
 		return 0;
 	if (get_be32(raw + 8) != CURSOR_VERSION)
 		return ls_err_set(err, -EINVAL, "'%s' was written by a newer litestream-c", path);
-	if (get_be64(raw + 16) != url_crc(u))
+	if (get_be64(raw + 16) != url_crc(conf))
 		return 0; /* the URL was changed: a replica never seen before */
-	u->info.acked = get_be64(raw + 24);
-	u->seen = get_be64(raw + 32) == 1;
+	*ret_acked = get_be64(raw + 24);
+	*ret_seen = get_be64(raw + 32) == 1;
 	return 0;
+}
+
+int
+upload_read_cursor(const char *meta_path, const struct conf_replica *conf, uint64_t *ret_acked,
+		   struct ls_err *err)
+{
+	ls_autofree char *home = ls_buf_format("%s/replicas/%s", meta_path, conf->name);
+	bool seen;
+
+	*ret_acked = 0;
+	return home ? read_cursor(home, conf, ret_acked, &seen, err)
+		    : ls_err_set(err, -ENOMEM, "cursor: out of memory");
 }
 
 static int
@@ -67,7 +82,7 @@ write_cursor(struct upload *u, struct ls_err *err)
 	if (!path)
 		return ls_err_set(err, -ENOMEM, "cursor: out of memory");
 	put_be32(raw + 8, CURSOR_VERSION);
-	put_be64(raw + 16, url_crc(u));
+	put_be64(raw + 16, url_crc(u->conf));
 	put_be64(raw + 24, u->info.acked);
 	put_be64(raw + 32, 1);
 	put_be64(raw + 40, crc64(0, raw, 40));
@@ -90,7 +105,8 @@ upload_open(const struct statedir *dir, const struct conf_replica *conf, struct 
 	u->dir = dir;
 	u->conf = conf;
 	if ((rc = io_mkdirs(u->home, dir->dir_mode, err)) < 0 ||
-	    (rc = conf_open_store(conf, &u->store, err)) < 0 || (rc = read_cursor(u, err)) < 0) {
+	    (rc = conf_open_store(conf, &u->store, err)) < 0 ||
+	    (rc = read_cursor(u->home, conf, &u->info.acked, &u->seen, err)) < 0) {
 		upload_close(u);
 		return rc;
 	}

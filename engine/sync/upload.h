@@ -21,6 +21,10 @@ struct upload_info {
 	bool fresh;	     /* the replica holds no LTX file at all */
 };
 
+/* The newest TXID that is known to be in the replica, without opening anything; 0: none. */
+LS_MUST_USE int upload_read_cursor(const char *meta_path, const struct conf_replica *conf,
+				   uint64_t *ret_acked, struct ls_err *err);
+
 LS_MUST_USE int upload_open(const struct statedir *dir, const struct conf_replica *conf,
 			    struct upload **ret, struct ls_err *err);
 void upload_close(struct upload *u);
