@@ -17,5 +17,11 @@ FAULT_TESTS += tests/fault/test_fault_view
 tests_fault_test_fault_view_SOURCES = tests/fault/test_fault_view.c $(FAULT_LIB) $(VIEW_MODEL)
 tests_fault_test_fault_view_LDFLAGS = $(FAULT_LINK)
 FAULT_TESTS += tests/fault/test_fault_sync
-tests_fault_test_fault_sync_SOURCES = tests/fault/test_fault_sync.c $(FAULT_LIB)
+tests_fault_test_fault_sync_SOURCES = tests/fault/test_fault_sync.c $(FAULT_LIB) \
+	tests/lib/world.c tests/lib/world.h
 tests_fault_test_fault_sync_LDFLAGS = $(FAULT_LINK)
+
+FAULT_TESTS += tests/fault/test_power
+tests_fault_test_power_SOURCES = tests/fault/test_power.c $(FAULT_LIB) \
+	tests/lib/power_io.c tests/lib/power_io.h tests/lib/world.c tests/lib/world.h
+tests_fault_test_power_LDFLAGS = $(FAULT_LINK)
