@@ -100,10 +100,7 @@ fill(struct row *r, struct ls_err *err)
 
 	if (rc < 0)
 		return rc;
-	strcpy(r->txid, "-");
-	strcpy(r->acked, "-");
-	strcpy(r->wal, "-");
-	strcpy(r->waiting, "-");
+	r->txid[0] = r->acked[0] = r->wal[0] = r->waiting[0] = '-';
 	if (s->kind != LOCALSTATE_NO_DATABASE)
 		progress_bytes((double)s->wal_size, r->wal);
 	if (s->kind == LOCALSTATE_OK)
@@ -135,9 +132,7 @@ print_as_table(const struct row *v, size_t n, struct ls_err *err)
 		const char *row[COLUMNS] = {v[i].db->path, v[i].status,	 v[i].txid, v[i].wal,
 					    v[i].acked,	   v[i].waiting, pids[i]};
 
-		snprintf(pids[i], sizeof pids[i], "%d", v[i].state.pid);
-		if (!v[i].state.pid)
-			strcpy(pids[i], "-");
+		snprintf(pids[i], sizeof pids[i], v[i].state.pid ? "%d" : "-", v[i].state.pid);
 		memcpy(cells + (i + 1) * COLUMNS, row, sizeof row);
 	}
 	if ((rc = print_table(COLUMNS, n, cells, err)) < 0)

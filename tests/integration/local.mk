@@ -8,7 +8,7 @@ INTEGRATION_TESTS += \
 	tests/integration/test_interop.py \
 	tests/integration/test_kill.py \
 	tests/integration/test_mount.py \
-	tests/integration/test_replicate.py tests/integration/test_exec.py tests/integration/test_outage.py tests/integration/test_status.py tests/integration/test_socket.py
+	tests/integration/test_replicate.py tests/integration/test_exec.py tests/integration/test_outage.py tests/integration/test_soak.py tests/integration/test_status.py tests/integration/test_socket.py
 
 EXTRA_DIST += $(INTEGRATION_TESTS) \
 	tests/integration/common.py tests/integration/tap.py tests/integration/writer.py

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A long day in a minute: writers, checkpoints, VACUUM, kills, downtime, a replica that comes and goes. The ledger of
+what SQLite acknowledged is the truth.
+
+LITESTREAM_TEST_SEED replays a day's decisions (not its timing). LS_TEST_LONG makes it ten minutes.
+"""
+import os
+import random
+import shutil
+import sys
+import time
+
+import pytest
+
+import tap
+from common import *
+
+SECONDS = 600 if os.environ.get("LS_TEST_LONG") else 30
+KINDS = ["insert"] * 6 + ["update"] * 3 + ["delete"] * 2 + ["rollback", "checkpoint", "big", "vacuum"]
+
+
+class Day:
+    def __init__(self, shm, seed, failing):
+        self.r, self.shm, self.failing = random.Random(seed), shm, failing
+        self.db, self.replica, self.ledger = (os.path.join(shm, n) for n in ("a.db", "rep", "ledger"))
+        new_database(self.db, page_size=self.r.choice((512, 1024, 4096)), auto_vacuum=self.r.choice((0, 2))).close()
+        self.daemon, self.writers, self.away = None, [], False
+        self.kills = self.checks = self.outages = 0
+
+    def start_daemon(self):
+        if self.daemon is None or self.daemon.p.poll() is not None:
+            self.daemon = Daemon(self.db, self.replica, os.path.join(self.shm, "log"))
+
+    def start_writer(self):
+        if len(self.writers) < 3:
+            self.writers.append(start_writer(self.db, self.r.randrange(1 << 30), self.ledger, 1 << 30, *KINDS))
+
+    def kill_daemon(self):
+        if self.daemon:
+            self.daemon.kill()
+            self.kills += 1
+
+    def stop_daemon(self):
+        if self.daemon and self.daemon.p.poll() is None and not self.away:
+            self.daemon.stop()
+
+    def kill_writer(self):
+        if self.writers:
+            w = self.writers.pop(self.r.randrange(len(self.writers)))
+            w.kill()
+            w.wait()
+            self.kills += 1
+
+    def end_writers(self):
+        """All of them at once, as when a machine's services are stopped; the last close may remove the WAL."""
+        while self.writers:
+            self.kill_writer()
+        with contextlib.closing(connect(self.db)) as c:
+            c.execute("PRAGMA wal_checkpoint(%s)" % self.r.choice(("PASSIVE", "TRUNCATE", "RESTART")))
+
+    def outage(self):
+        if not self.failing or not os.path.exists(self.replica):
+            return
+        os.rename(self.replica, self.replica + ".away")
+        self.away = True
+        self.outages += 1
+
+    def repair(self):
+        if self.away:
+            os.rename(self.replica + ".away", self.replica)
+            self.away = False
+
+    def check(self):
+        """Everything stops; what the ledger says is in the replica, byte for byte."""
+        self.repair()
+        while self.writers:
+            self.kill_writer()
+        said = last_committed(self.ledger)
+        if self.r.random() < 0.5:
+            self.stop_daemon()
+        self.kill_daemon()
+        once(self.db, self.replica)
+        out, live = os.path.join(self.shm, "r.db"), os.path.join(self.shm, "live.db")
+        restore(self.replica, out)
+        live_copy(self.db, live)
+        assert_same_database(live, out)
+        assert check_state(out) >= said, "a committed transaction is lost"
+        self.checks += 1
+
+    def run(self, seconds):
+        acts = [(self.start_daemon, 8), (self.start_writer, 8), (self.kill_daemon, 2), (self.stop_daemon, 1), (self.kill_writer, 4),
+                (self.end_writers, 1), (self.outage, 1), (self.repair, 2)]
+        end = time.monotonic() + seconds
+        next_check = time.monotonic() + 5
+        while time.monotonic() < end:
+            self.r.choices([a for a, _ in acts], [w for _, w in acts])[0]()
+            time.sleep(self.r.random() ** 3 * 0.5)      # the random moment
+            if time.monotonic() > next_check:
+                self.check()
+                next_check = time.monotonic() + 5 + seconds / 60
+        self.check()
+
+
+@pytest.mark.parametrize("failing", [False, True], ids=["steady", "failing"])
+def test_soak(failing, shm):
+    seed = int(os.environ.get("LITESTREAM_TEST_SEED") or time.time())
+    print("seed", seed)
+    day = Day(shm, seed, failing)
+    try:
+        day.run(SECONDS)
+    except BaseException:
+        keep = tempfile.mkdtemp(prefix="soak-failed-", dir="/tmp")
+        shutil.copytree(shm, keep, dirs_exist_ok=True)
+        print("seed", seed, "kept in", keep)
+        raise
+    finally:
+        day.kill_daemon()
+        while day.writers:
+            day.kill_writer()
+    states = check_history(day.replica, shm, every=1 + len(txids(day.replica)) // 60)
+    check_level0(day.replica)
+    print(f"seed {seed}: {last_committed(day.ledger)} commits, {day.kills} kills, {day.outages} outages, {day.checks} comparisons, "
+          f"{states} TXIDs restored")
+    assert last_committed(day.ledger) > 20 and day.checks > 1
+
+
+if __name__ == "__main__":
+    sys.exit(tap.main(__file__))
