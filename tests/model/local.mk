@@ -7,3 +7,5 @@ MODEL_TESTS += tests/model/test_continuity_random
 tests_model_test_continuity_random_SOURCES = tests/model/test_continuity_random.c $(MODEL_WAL)
 MODEL_TESTS += tests/model/test_continuity_all
 tests_model_test_continuity_all_SOURCES = tests/model/test_continuity_all.c $(MODEL_WAL)
+MODEL_TESTS += tests/model/test_pins
+tests_model_test_pins_SOURCES = tests/model/test_pins.c
