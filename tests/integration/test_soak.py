@@ -42,7 +42,7 @@ class Day:
 
     def stop_daemon(self):
         if self.daemon and self.daemon.p.poll() is None and not self.away:
-            self.daemon.stop()
+            self.daemon.ready().stop()
 
     def kill_writer(self):
         if self.writers:

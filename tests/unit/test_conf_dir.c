@@ -21,11 +21,16 @@ remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
 	return remove(path);
 }
 
-/* Frees itself with the process. */
+/* Valid until four more calls. */
 static const char *
 at(const char *rel)
 {
-	return ls_buf_format("%s/%s", top, rel);
+	static char paths[4][256];
+	static int next;
+	char *p = paths[next++ % 4];
+
+	snprintf(p, sizeof paths[0], "%s/%s", top, rel);
+	return p;
 }
 
 static void
