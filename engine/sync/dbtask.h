@@ -160,6 +160,7 @@ void dbtask_close_capture(struct dbtask *t);
 LS_MUST_USE int dbtask_wake(struct dbtask *t, struct ls_err *err);
 /* -ENOSPC: the spool or its disk is full. */
 LS_MUST_USE int dbtask_spool_room(struct dbtask *t, struct ls_err *err);
+/* While capture is not possible: too long for wal-max-size or its disk. */
 bool dbtask_wal_is_long(const struct dbtask *t);
 void dbtask_park(struct dbtask *t, const char *why);
 LS_MUST_USE int dbtask_capture_files(struct dbtask *t, struct ls_err *err);

@@ -2,8 +2,9 @@
 /*
  * The order of an outage (engine.md 7.10). While the replica is out of reach, batches wait in the
  * spool, the state directory's ltx/0. When the spool is full, or its disk nearly is, capture stops
- * and the WAL holds what comes. When the WAL is longer than wal-max-size, the pins are given up, so
- * that the application can checkpoint and reset it: the database is "parked". The spool goes on to
+ * and the WAL holds what comes. When the WAL is longer than wal-max-size, or half of what was left
+ * on its disk for the application is gone, the pins are given up, so that the application can
+ * checkpoint and reset it: the database is "parked". The spool goes on to
  * be uploaded; once there is room the database is opened again, and the rules of continuity.h say
  * whether a full image is needed.
  */
@@ -15,7 +16,7 @@
 
 #include <inttypes.h>
 
-enum { MEASURE_MS = 1000, RESERVE = 64 << 20, RESERVE_PART = 20 };
+enum { MEASURE_MS = 1000, RESERVE = 64 << 20, RESERVE_PART = 8 };
 
 #define MS_NS UINT64_C(1000000)
 
@@ -57,6 +58,13 @@ next_batch(const struct dbtask *t)
 	return pending < DBTASK_BATCH_MAX ? pending : DBTASK_BATCH_MAX;
 }
 
+/* What is the application's on a disk of this size. */
+static uint64_t
+reserve_of(uint64_t size)
+{
+	return size / RESERVE_PART < RESERVE ? size / RESERVE_PART : RESERVE;
+}
+
 static void
 warn_early(struct dbtask *t, uint64_t used)
 {
@@ -87,7 +95,7 @@ dbtask_spool_room(struct dbtask *t, struct ls_err *err)
 		return rc;
 	if ((rc = io_space(t->dir.lock_fd, &left, &size, err)) < 0)
 		return rc;
-	reserve = size / RESERVE_PART < RESERVE ? size / RESERVE_PART : RESERVE;
+	reserve = reserve_of(size);
 	if (left < reserve)
 		return ls_err_set(err, -ENOSPC,
 				  "the disk of '%s' is nearly full (%" PRIu64
@@ -100,8 +108,14 @@ dbtask_spool_room(struct dbtask *t, struct ls_err *err)
 bool
 dbtask_wal_is_long(const struct dbtask *t)
 {
-	return t->state == DBTASK_OPEN &&
-	       wal_frame_offset(t->db.page_size, t->capture.seen.mx_frame) > t->conf->wal_max;
+	uint64_t left, size, length = wal_frame_offset(t->db.page_size, t->capture.seen.mx_frame);
+
+	if (t->state != DBTASK_OPEN)
+		return false;
+	if (length > t->conf->wal_max)
+		return true;
+	return t->db.wal_fd >= 0 && io_space(t->db.wal_fd, &left, &size, NULL) == 0 &&
+	       left < reserve_of(size) / 2;
 }
 
 void

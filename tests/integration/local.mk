@@ -5,6 +5,7 @@ INTEGRATION_TESTS += \
 	tests/integration/test_downtime.py \
 	tests/integration/test_flip.py \
 	tests/integration/test_golden.py \
+	tests/integration/test_hazards.py \
 	tests/integration/test_interop.py \
 	tests/integration/test_kill.py \
 	tests/integration/test_mount.py \

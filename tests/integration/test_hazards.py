@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rows of the hazard catalogue that have no better place: each test names its row (tests/HAZARDS.md)."""
+import os
+import stat
+import subprocess
+import sys
+
+import pytest
+
+import tap
+from common import *
+
+
+@pytest.fixture
+def place(shm):
+    db, replica = os.path.join(shm, "a.db"), os.path.join(shm, "rep")
+    new_database(db).close()
+    return db, replica
+
+
+def commit(c, size=100):
+    c.execute("BEGIN")
+    c.execute("INSERT INTO t(k, v) VALUES(1, randomblob(?))", (size,))
+    c.execute(SEAL)
+    c.execute("COMMIT")
+
+
+def equal(c, db, replica, shm):
+    c.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    restore(replica, os.path.join(shm, "r.db"))
+    assert_same_database(db, os.path.join(shm, "r.db"))
+
+
+def test_h03_own_checkpoints_send_no_full_file(place, shm):
+    """However many checkpoints the daemon makes, there is one full image, the first."""
+    db, replica = place
+    c = connect(db)
+    c.execute("PRAGMA wal_autocheckpoint=0")
+    for _ in range(200):
+        commit(c, 4000)
+    with Daemon(db, replica, os.path.join(shm, "log"), "-log-level", "debug").ready() as d:
+        seen = lambda: len(re.findall("msg=checkpoint .*failures=0", d.text()))
+        while seen() < 5:
+            for _ in range(300):
+                commit(c, 3000)
+        d.stop()
+    assert d.text().count("caught up") == 1 and "full image" not in d.text().split("caught up")[1]
+    full = os.path.getsize(db) // 4096
+    sizes = [int(f["size"]) for f in ltx(replica, "0")][1:]
+    assert sizes and len(ltx(replica, "9")) == 1
+    assert max(sizes) < full * 4096 / 2, "no later file is as large as the database"
+    equal(c, db, replica, shm)
+
+
+def test_h29_an_application_without_busy_timeout(place, shm):
+    """Our lock is held for parts of a millisecond: such an application is refused rarely, and its next try succeeds."""
+    db, replica = place
+    with Daemon(db, replica, os.path.join(shm, "log")).ready() as d:
+        c = sqlite3.connect(db, isolation_level=None, timeout=0)
+        c.execute("PRAGMA synchronous=NORMAL")
+        refused = in_a_row = 0
+        for _ in range(20000):
+            tries = 0
+            while True:
+                try:
+                    c.execute("INSERT INTO t(k, v) VALUES(1, randomblob(400))")
+                    break
+                except sqlite3.OperationalError as e:
+                    assert "locked" in str(e)
+                    refused, tries = refused + 1, tries + 1
+            in_a_row += tries > 0
+        print(f"{in_a_row} of 20,000 commits were refused first, {refused} refusals")
+        assert in_a_row < 1000, "one in twenty"
+        d.stop()
+    equal(c, db, replica, shm)
+
+
+def test_h36_lost_events(place, shm):
+    """A burst that is larger than any queue of events: nothing depends on them."""
+    db, replica = place
+    c = connect(db)
+    with Daemon(db, replica, os.path.join(shm, "log")).ready() as d:
+        os.kill(d.p.pid, 19)        # stopped: the kernel's queue of 16,384 events runs over
+        for i in range(9000):
+            with open(os.path.join(shm, f"x{i}"), "w", encoding="utf8"):
+                pass
+            os.unlink(os.path.join(shm, f"x{i}"))
+        commit(c)
+        os.kill(d.p.pid, 18)
+        wait_for("the commit", lambda: len(txids(replica)) > 1, 60)
+        d.stop()
+    equal(c, db, replica, shm)
+
+
+def test_h37_exclusive_locking(place, shm):
+    """Waited for, said once, and healed when the application lets go."""
+    db, replica = place
+    c = connect(db)
+    c.execute("PRAGMA locking_mode=EXCLUSIVE")
+    commit(c)
+    with Daemon(db, replica, os.path.join(shm, "log")) as d:
+        d.wait_log("waiting for database")
+        assert not os.path.exists(replica) or not os.listdir(replica)
+        commit(c)
+        c.close()
+        c = connect(db)
+        commit(c)
+        d.ready().stop()
+    assert d.text().count("waiting for database") == 1
+    equal(c, db, replica, shm)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can")
+def test_h38_files_belong_to_the_owner_of_the_database(place, shm):
+    """A daemon of root beside an application of somebody else, who must be able to write on."""
+    db, replica = place
+    for suffix in ("-wal", "-shm"):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(db + suffix)
+    os.chmod(shm, 0o755)
+    os.chown(shm, 1234, 1234)
+    os.chown(db, 1234, 1234)
+    os.chmod(db, 0o640)
+    with Daemon(db, replica, os.path.join(shm, "log")).ready() as d:
+        for name in ("a.db-wal", "a.db-shm", ".a.db-litestream", ".a.db-litestream/position", ".a.db-litestream/ltx/0"):
+            st = os.stat(os.path.join(shm, name))
+            assert st.st_uid == 1234 and st.st_gid == 1234, name
+        assert stat.S_IMODE(os.stat(db + "-wal").st_mode) == 0o640
+        code = f"import sqlite3; c = sqlite3.connect({db!r}, isolation_level=None); c.execute('INSERT INTO t(k) VALUES(1)')"
+        subprocess.run([sys.executable, "-c", code], user=1234, group=1234, check=True)
+        d.stop()
+    equal(connect(db), db, replica, shm)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can mount")
+def test_h58_a_full_disk_stops_the_spool_not_the_application(shm):
+    """Database, WAL and state directory on a small disk, the replica away: capture stops, then gives up the WAL, and no
+    commit of the application fails."""
+    disk, replica = os.path.join(shm, "disk"), os.path.join(shm, "rep")
+    os.mkdir(disk)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=32m", "tmpfs", disk], check=True)
+    try:
+        db = os.path.join(disk, "a.db")
+        c = new_database(db)
+        with Daemon(db, replica, os.path.join(shm, "log")).ready() as d:
+            wait_for("the first state", lambda: os.path.exists(replica) and txids(replica))
+            os.rename(replica, replica + ".away")
+            for word in ("nearly full", "the WAL is given up"):
+                while word not in d.text():
+                    commit(c, 5000)
+                    c.execute("DELETE FROM t WHERE id < (SELECT max(id) FROM t) - 50")
+            for _ in range(3000):
+                commit(c, 5000)
+                c.execute("DELETE FROM t WHERE id < (SELECT max(id) FROM t) - 50")
+            os.rename(replica + ".away", replica)
+            d.wait_log("replica sync recovered", 60)
+            d.stop()
+        equal(c, db, replica, shm)
+        c.close()
+    finally:
+        subprocess.run(["umount", "-l", disk], check=True)
+
+
+def test_h82_a_file_longer_than_the_database(place, shm):
+    """Room that SQLite has made in advance (SQLITE_FCNTL_CHUNK_SIZE) is not part of the database."""
+    db, replica = place
+    commit(connect(db))
+    connect(db).execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    pages = connect(db).execute("PRAGMA page_count").fetchone()[0]
+    with open(db, "ab") as f:
+        f.truncate(1 << 20)
+    once(db, replica)
+    restore(replica, os.path.join(shm, "r.db"))
+    assert os.path.getsize(os.path.join(shm, "r.db")) == pages * 4096
+    assert check_state(os.path.join(shm, "r.db")) == 1
+
+
+if __name__ == "__main__":
+    sys.exit(tap.main(__file__))
