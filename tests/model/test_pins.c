@@ -60,7 +60,6 @@ struct state {
 enum variant {
 	SOUND,
 	GAP,	       /* the old pin is given back before the new one is taken */
-	HORIZON_FIRST, /* the horizon is read before the pin is taken */
 	SWAP_FIRST,    /* the old pin is given back before the capture is durable */
 	NO_JUDGEMENT,  /* after a start it is not checked that the generation is the judged one */
 	UNPINNED_CKPT, /* our own checkpoint runs without a pin */
