@@ -1,6 +1,7 @@
 INTEGRATION_TESTS += \
 	tests/integration/test_capture.py \
 	tests/integration/test_cli.py \
+	tests/integration/test_differential.py \
 	tests/integration/test_dir.py \
 	tests/integration/test_downtime.py \
 	tests/integration/test_flip.py \
