@@ -180,6 +180,25 @@ decide(struct dbtask *t, bool found, const char **why, struct ls_err *err)
 	return judge(t, why, err);
 }
 
+/* Of a database that has nothing to do with what is remembered or replicated, a restore may have
+ * been forgotten (decisions.md 11): nothing of the replica is lost by going on. */
+static void
+tell_rebase(struct dbtask *t, const char *why, bool found, uint64_t before)
+{
+	bool fresh = upload_info(t->upload)->fresh;
+	bool strange = !found || t->capture.pos.dev != t->db.st.st_dev ||
+		       t->capture.pos.ino != t->db.st.st_ino;
+
+	log_write(fresh ? LOG_INFO : LOG_WARN, "full image", LOG_STR("db", t->name),
+		  LOG_STR("reason", why), LOG_TXID("txid", t->capture.next_txid),
+		  LOG_TXID("state_before", before));
+	if (!fresh && strange)
+		log_write(LOG_WARN, "the replica holds an older database: was a restore forgotten?",
+			  LOG_STR("db", t->conf->path), LOG_TXID("state_before", before),
+			  LOG_STR("hint", "what it holds stays; to go back to it, stop, and "
+					  "'litestream restore -txid' with state_before"));
+}
+
 static int
 meet_replica(struct dbtask *t, bool found, struct ls_err *err)
 {
@@ -208,9 +227,7 @@ meet_replica(struct dbtask *t, bool found, struct ls_err *err)
 	atomic_store(&t->staged, keep);
 	t->connected = true;
 	if (t->need_image)
-		log_write(info->fresh ? LOG_INFO : LOG_WARN, "full image", LOG_STR("db", t->name),
-			  LOG_STR("reason", why), LOG_TXID("txid", c->next_txid),
-			  LOG_TXID("state_before", keep));
+		tell_rebase(t, why, found, keep);
 	else
 		log_write(LOG_INFO, "resuming", LOG_STR("db", t->name),
 			  LOG_TXID("txid", c->pos.txid));

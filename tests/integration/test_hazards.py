@@ -175,5 +175,28 @@ def test_h82_a_file_longer_than_the_database(place, shm):
     assert check_state(os.path.join(shm, "r.db")) == 1
 
 
+def test_a_forgotten_restore(place, shm):
+    """A new machine, an empty database made by the application: said, appended, and the old one can be had back."""
+    db, replica = place
+    c = connect(db)
+    for _ in range(20):
+        commit(c)
+    once(db, replica)
+    before = txids(replica)[-1]
+    c.close()
+    for name in os.listdir(shm):
+        if name != "rep":
+            subprocess.run(["rm", "-rf", os.path.join(shm, name)], check=True)
+    c = new_database(db)
+    commit(c)
+    with Daemon(db, replica, os.path.join(shm, "log")).ready() as d:
+        d.wait_log(f"was a restore forgotten.*state_before={before}")
+        d.stop()
+    restore(replica, os.path.join(shm, "r.db"))
+    assert check_state(os.path.join(shm, "r.db")) == 1
+    restore(replica, os.path.join(shm, "r.db"), "-txid", before)
+    assert check_state(os.path.join(shm, "r.db")) == 20
+
+
 if __name__ == "__main__":
     sys.exit(tap.main(__file__))
