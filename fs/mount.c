@@ -72,9 +72,8 @@ find_replica(struct mount *m, const struct conf_replica **ret, struct ls_err *er
 	}
 	if ((rc = conf_load(m->opts.config, true, &m->conf, err)) < 0)
 		return rc;
-	db = conf_find(&m->conf, m->opts.spec);
-	if (!db)
-		return ls_err_set(err, -ENOENT, "database not found in config: %s", m->opts.spec);
+	if ((rc = conf_get(&m->conf, m->opts.spec, &db, err)) < 0)
+		return rc;
 	*ret = &db->replicas[0];
 	return 0;
 }

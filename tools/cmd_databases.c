@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "config.h"
 
-#include "engine/conf/conf_dir.h"
 #include "tools/cmd.h"
 #include "tools/opt.h"
 #include "tools/print.h"
@@ -63,12 +62,9 @@ cmd_databases(struct cmd_context *c, int argc, char **argv, struct ls_err *err)
 		return rc;
 	if (first < argc)
 		return ls_err_set(err, -EINVAL, "too many arguments");
-	if ((rc = conf_load(config, !no_expand, &conf, err)) < 0)
+	if ((rc = source_load(config, no_expand, &conf, err)) < 0)
 		return rc;
-	source_setup_log(&conf, true, NULL);
-	rc = conf_dir_expand(&conf, false, err);
-	if (rc == 0)
-		rc = json ? print_as_json(&conf, err) : print_as_table(&conf, err);
+	rc = json ? print_as_json(&conf, err) : print_as_table(&conf, err);
 	conf_done(&conf);
 	return rc;
 }

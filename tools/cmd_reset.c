@@ -7,7 +7,6 @@
 #include "config.h"
 
 #include "engine/base/io.h"
-#include "engine/conf/conf_check.h"
 #include "engine/conf/conf_db.h"
 #include "engine/sync/localstate.h"
 #include "tools/cmd.h"
@@ -23,22 +22,16 @@ const char cmd_reset_usage[] =
 	"Usage:\n\n\tlitestream reset [arguments] DB_PATH\n\nArguments:\n\n" CMD_CONFIG_USAGE
 	"\t-dry-run\n\t    Shows what would be removed.\n";
 
-struct list {
-	size_t n;
-	bool print;
-};
-
+/* arg: how many there were before. */
 static int
-count(void *arg, const char *path, struct ls_err *err)
+print_file(void *arg, const char *path, struct ls_err *err)
 {
-	struct list *l = arg;
+	size_t *n = arg;
 
 	(void)err;
-	if (l->print && l->n == 0)
+	if ((*n)++ == 0)
 		puts("Files that would be removed:");
-	if (l->print)
-		printf("  %s\n", path);
-	l->n++;
+	printf("  %s\n", path);
 	return 0;
 }
 
@@ -54,14 +47,14 @@ warn_waiting(const struct localstate *s)
 static int
 dry_run(const struct conf_db *db, struct ls_err *err)
 {
-	struct list l = {.print = true};
+	size_t n = 0;
 	int rc;
 
 	printf("Dry run: local Litestream state would be reset for: %s\n", db->path);
 	printf("Would remove: %s/ltx\n", db->meta_path);
-	if ((rc = localstate_files(db, count, &l, err)) < 0)
+	if ((rc = localstate_files(db, print_file, &n, err)) < 0)
 		return rc;
-	puts(l.n ? "No files were removed." : "No local LTX files would be removed.");
+	puts(n ? "No files were removed." : "No local LTX files would be removed.");
 	return 0;
 }
 
@@ -69,7 +62,6 @@ static int
 reset(const struct conf_db *db, bool dry, struct ls_err *err)
 {
 	struct localstate s;
-	struct list l = {0};
 	struct stat st;
 	int rc = localstate_read(db, &s, err);
 
@@ -87,8 +79,6 @@ reset(const struct conf_db *db, bool dry, struct ls_err *err)
 		warn_waiting(&s);
 		return rc;
 	}
-	if ((rc = localstate_files(db, count, &l, err)) < 0)
-		return rc;
 	printf("Resetting local Litestream state for: %s\nRemoving: %s/ltx\n", db->path,
 	       db->meta_path);
 	warn_waiting(&s);
@@ -111,10 +101,8 @@ find(const char *config, bool expand, const char *path, struct conf *conf,
 		return rc;
 	if (rc < 0)
 		*conf = (struct conf){0};
-	if ((*ret = conf_find(conf, path)))
-		return 0;
-	if (named)
-		return ls_err_set(err, -ENOENT, "database not found in config: %s", path);
+	if ((rc = conf_get(conf, path, ret, err)) == 0 || named)
+		return rc;
 	if (!(db = conf_db_new(conf)))
 		return ls_err_set(err, -ENOMEM, "out of memory");
 	if ((rc = conf_db_set_paths(db, path, NULL, err)) < 0)

@@ -10,8 +10,6 @@
 #include "engine/base/buf.h"
 #include "engine/base/clock.h"
 #include "engine/base/timex.h"
-#include "engine/conf/conf_check.h"
-#include "engine/conf/conf_dir.h"
 #include "engine/sync/localstate.h"
 #include "tools/ask.h"
 #include "tools/cmd.h"
@@ -235,15 +233,11 @@ cmd_status(struct cmd_context *c, int argc, char **argv, struct ls_err *err)
 		return rc;
 	if (argc - first > 1)
 		return ls_err_set(err, -EINVAL, "too many arguments");
-	if ((rc = conf_load(config, !no_expand, &conf, err)) < 0)
+	if ((rc = source_load(config, no_expand, &conf, err)) < 0)
 		return rc;
-	source_setup_log(&conf, true, NULL);
-	rc = conf_dir_expand(&conf, false, err);
-	if (rc == 0 && first < argc && !(only = conf_find(&conf, argv[first]))) {
+	if (first < argc && (rc = conf_get(&conf, argv[first], &only, err)) < 0)
 		c->hint = "litestream databases";
-		rc = ls_err_set(err, -ENOENT, "database not found in config: %s", argv[first]);
-	}
-	if (rc == 0)
+	else
 		rc = show(&conf, only, json, err);
 	conf_done(&conf);
 	return rc;

@@ -5,7 +5,7 @@
 
 #include "engine/base/log.h"
 #include "engine/base/stop.h"
-#include "engine/conf/conf_check.h"
+#include "engine/conf/conf_dir.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -60,13 +60,17 @@ source_catch_signals(struct stop *first, struct stop *second, struct ls_err *err
 	return 0;
 }
 
-static int
-not_in_config(const char *what, struct ls_err *err)
+int
+source_load(const char *config, bool no_expand_env, struct conf *ret, struct ls_err *err)
 {
-	ls_autofree char *full = NULL;
-	int rc = conf_check_path(what, &full, err);
+	int rc = conf_load(config, !no_expand_env, ret, err);
 
-	return rc < 0 ? rc : ls_err_set(err, -ENOENT, "database not found in config: %s", full);
+	if (rc < 0)
+		return rc;
+	source_setup_log(ret, true, NULL);
+	if ((rc = conf_dir_expand(ret, false, err)) < 0)
+		conf_done(ret);
+	return rc;
 }
 
 int
@@ -90,11 +94,10 @@ source_open(struct source_args *args, struct source *ret, struct ls_err *err)
 			args->hint = "-config PATH, or a replica URL such as file:///backup/app";
 		return rc;
 	}
-	ret->db = conf_find(&ret->conf, args->what);
-	if (!ret->db) {
+	if ((rc = conf_get(&ret->conf, args->what, &ret->db, err)) < 0) {
 		source_close(ret);
 		args->hint = "litestream databases";
-		return not_in_config(args->what, err);
+		return rc;
 	}
 	ret->replica = &ret->db->replicas[0];
 	return 0;

@@ -23,6 +23,10 @@ struct source {
 LS_MUST_USE int source_open(struct source_args *args, struct source *ret, struct ls_err *err);
 void source_close(struct source *s);
 
+/* The configuration with the members of its directories; logging to standard error is set up. */
+LS_MUST_USE int
+source_load(const char *config, bool no_expand_env, struct conf *ret, struct ls_err *err);
+
 /* Sets up logging: level (-log-level), else $LOG_LEVEL, else the configuration, which may be NULL;
  * to_stderr wins. Logs the warnings of the configuration. */
 void source_setup_log(const struct conf *conf, bool to_stderr, const char *level);

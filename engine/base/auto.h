@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -68,6 +69,9 @@ ls_steal_ptr_(void *p)
 }
 
 #define ls_steal_ptr(p) ((__typeof__(*(p)))ls_steal_ptr_(p))
+
+/* The struct of this type of which p points to the member. */
+#define LS_CONTAINER(p, type, member) ((type *)(void *)((char *)(p)-offsetof(type, member)))
 
 /* n zeroed elements of size bytes; NULL when the product overflows or memory is short. */
 static inline void *

@@ -97,3 +97,11 @@ ls_buf_format(const char *fmt, ...)
 	va_end(ap);
 	return n < 0 ? NULL : ret;
 }
+
+bool
+ls_buf_ends_with(const char *s, const char *end)
+{
+	size_t n = strlen(s), m = strlen(end);
+
+	return n >= m && strcmp(s + n - m, end) == 0;
+}

@@ -33,4 +33,6 @@ const char *ls_buf_cstr(struct ls_buf *b);
 /* Text in new memory, caller frees; NULL when memory is short. */
 char *ls_buf_format(const char *fmt, ...) LS_PRINTF(1, 2);
 
+bool ls_buf_ends_with(const char *s, const char *end);
+
 #endif

@@ -283,17 +283,30 @@ find_member(struct conf *c, const char *path)
 	return NULL;
 }
 
+int
+conf_get(struct conf *c, const char *db_path, const struct conf_db **ret, struct ls_err *err)
+{
+	ls_autofree char *full = NULL;
+	int rc = conf_check_path(db_path, &full, err);
+
+	if (rc < 0)
+		return rc;
+	for (size_t i = 0; i < c->ndbs; i++)
+		if (strcmp(c->dbs[i].path, full) == 0) {
+			*ret = &c->dbs[i];
+			return 0;
+		}
+	if ((*ret = find_member(c, full)))
+		return 0;
+	return ls_err_set(err, -ENOENT, "database not found in config: %s", full);
+}
+
 const struct conf_db *
 conf_find(struct conf *c, const char *db_path)
 {
-	ls_autofree char *full = NULL;
+	const struct conf_db *db;
 
-	if (conf_check_path(db_path, &full, NULL) < 0)
-		return NULL;
-	for (size_t i = 0; i < c->ndbs; i++)
-		if (strcmp(c->dbs[i].path, full) == 0)
-			return &c->dbs[i];
-	return find_member(c, full);
+	return conf_get(c, db_path, &db, NULL) < 0 ? NULL : db;
 }
 
 void

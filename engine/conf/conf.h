@@ -83,6 +83,9 @@ conf_from_args(const char *db_path, const char *url, struct conf *ret, struct ls
 /* The database with this path (made absolute), or NULL. One that a "dir" would find, whether or not
  * there is such a file, is added: that moves c->dbs. */
 const struct conf_db *conf_find(struct conf *c, const char *db_path);
+/* The same; -ENOENT "database not found in config". */
+LS_MUST_USE int
+conf_get(struct conf *c, const char *db_path, const struct conf_db **ret, struct ls_err *err);
 
 /* A replica from its URL alone, as restore, ltx and mount take it. */
 LS_MUST_USE int

@@ -45,12 +45,15 @@ no_memory(struct ls_err *err)
 
 /* ---- names ---- */
 
-static bool
-ends_with(const char *s, const char *end)
+size_t
+conf_dir_stem(const char *name)
 {
-	size_t n = strlen(s), m = strlen(end);
+	static const char *const ends[] = {"-wal", "-shm", "-journal"};
 
-	return n >= m && strcmp(s + n - m, end) == 0;
+	for (size_t i = 0; i < 3; i++)
+		if (ls_buf_ends_with(name, ends[i]))
+			return strlen(name) - strlen(ends[i]);
+	return strlen(name);
 }
 
 static const char *
@@ -66,7 +69,7 @@ conf_dir_matches(const struct conf_dir *d, const char *rel)
 {
 	const char *name = base_name(rel);
 
-	if (ends_with(name, "-wal") || ends_with(name, "-shm") || ends_with(name, "-journal"))
+	if (name[conf_dir_stem(name)])
 		return false;
 	return (d->recursive || name == rel) && fnmatch(d->pattern, name, 0) == 0;
 }
@@ -179,7 +182,7 @@ visit(void *arg, const char *name, struct ls_err *err)
 
 	if (!rel || !path)
 		return no_memory(err);
-	if (l->d->recursive && !(name[0] == '.' && ends_with(name, "-litestream")) &&
+	if (l->d->recursive && !(name[0] == '.' && ls_buf_ends_with(name, "-litestream")) &&
 	    is_directory(path))
 		return l->depth < DEPTH_MAX ? walk(&next, err) : 0;
 	return conf_dir_matches(l->d, rel) ? l->w->found(l->w->arg, rel, err) : 0;

@@ -19,6 +19,8 @@
 struct conf_dir *conf_dir_new(struct conf *c);
 void conf_dir_done(struct conf_dir *d);
 
+/* The length of the name of the database to which SQLite's file of this name belongs. */
+size_t conf_dir_stem(const char *name);
 /* Whether the name of a member fits; no file is looked at. */
 bool conf_dir_matches(const struct conf_dir *d, const char *rel);
 

@@ -101,6 +101,8 @@ dbtask_close_capture(struct dbtask *t)
 	if (t->db_open)
 		db_close(&t->db);
 	t->db_open = false;
+	atomic_store(&t->dev, 0);
+	atomic_store(&t->ino, 0);
 	*c = (struct capture){.record.fd = -1,
 			      .hashes.fd = -1,
 			      .stop = t->abort,
@@ -289,8 +291,8 @@ take_image(struct dbtask *t, struct ls_err *err)
 	return 0;
 }
 
-int
-dbtask_capture_files(struct dbtask *t, struct ls_err *err)
+static int
+capture_all(struct dbtask *t, struct ls_err *err)
 {
 	unsigned batches = 0;
 	uint32_t frames = 0;
@@ -406,7 +408,7 @@ dbtask_open_or_capture(struct dbtask *t, struct ls_err *err)
 	if (rc == 0 && t->state == DBTASK_CLOSED)
 		rc = dbtask_open(t, err);
 	if (rc == 0 && t->state == DBTASK_OPEN)
-		rc = dbtask_capture_files(t, err);
+		rc = capture_all(t, err);
 	if (rc == -EEXIST)
 		dbtask_set_foreign(t, err);
 	return rc;

@@ -54,7 +54,7 @@ struct dbtask {
 	bool stopping; /* close everything that is committed, whatever the tokens say */
 	const struct stop *abort;
 
-	_Atomic uint64_t dev, ino; /* of the database file, once it was opened */
+	_Atomic uint64_t dev, ino; /* of the database file while it is open, for the event thread */
 	uint64_t checked_ns;	   /* when the files' identities were compared */
 
 	/* Batch tokens (decisions.md 1). */
@@ -163,7 +163,6 @@ LS_MUST_USE int dbtask_spool_room(struct dbtask *t, struct ls_err *err);
 /* While capture is not possible: too long for wal-max-size or its disk. */
 bool dbtask_wal_is_long(const struct dbtask *t);
 void dbtask_park(struct dbtask *t, const char *why);
-LS_MUST_USE int dbtask_capture_files(struct dbtask *t, struct ls_err *err);
 /* From files that are open still, while their names are gone or mean others. */
 void dbtask_capture_last(struct dbtask *t);
 /* By the one who holds uploading, or alone. */

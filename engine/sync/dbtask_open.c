@@ -127,14 +127,9 @@ drop_above(struct dbtask *t, uint64_t txid, struct ls_err *err)
 	size_t n = 0;
 	int rc = stage_list(&t->dir, &v, &n, err);
 
-	for (size_t i = 0; rc == 0 && i < n; i++) {
-		ls_autofree char *path = NULL;
-
-		if (v[i].txid <= txid)
-			continue;
-		path = stage_path(&t->dir, v[i].txid);
-		rc = path ? io_unlink(path, err) : ls_err_set(err, -ENOMEM, "out of memory");
-	}
+	for (size_t i = 0; rc == 0 && i < n; i++)
+		if (v[i].txid > txid)
+			rc = stage_remove(&t->dir, v[i].txid, err);
 	return rc;
 }
 

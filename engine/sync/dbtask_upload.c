@@ -166,10 +166,8 @@ finish_once(struct dbtask *t, struct ls_err *err)
 		rc = dbtask_open_or_capture(t, err);
 	if (rc < 0 || t->state != DBTASK_OPEN)
 		return rc;
-	if ((rc = try_upload(t, &call, err)) < 0) {
-		t->upload_errors++;
+	if ((rc = dbtask_try_upload(t, err)) < 0)
 		return rc;
-	}
 	return capture_rest(&t->capture, err);
 }
 

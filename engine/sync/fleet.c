@@ -37,7 +37,7 @@ fleet_find(struct fleet *f, const char *path)
 	const struct conf_db key = {.path = (char *)(uintptr_t)path}, *p = &key;
 	char *const *node = tfind(&p, &f->by_path, compare_path);
 
-	return node ? (struct dbtask *)(*node - offsetof(struct dbtask, conf)) : NULL;
+	return node ? LS_CONTAINER(*node, struct dbtask, conf) : NULL;
 }
 
 struct dbtask *
@@ -45,7 +45,7 @@ fleet_by_wal(struct fleet *f, int wd)
 {
 	char *const *node = tfind(&wd, &f->by_wal, compare_wal);
 
-	return node ? (struct dbtask *)(*node - offsetof(struct dbtask, wal_wd)) : NULL;
+	return node ? LS_CONTAINER(*node, struct dbtask, wal_wd) : NULL;
 }
 
 void
@@ -62,22 +62,21 @@ fleet_set_wal_watch(struct fleet *f, struct dbtask *t, int wd)
 
 /* ---- members ---- */
 
+/* Under the lock. */
 static int
-grow(struct fleet *f, struct ls_err *err)
+insert(struct fleet *f, struct dbtask *t)
 {
 	size_t cap = f->cap ? f->cap * 2 : 16;
-	struct dbtask **v;
+	struct dbtask **v = f->n < f->cap ? f->tasks : ls_grow_array(f->tasks, cap, sizeof *v);
 
-	if (f->n < f->cap)
-		return 0;
-	pthread_mutex_lock(&f->lock);
-	v = ls_grow_array(f->tasks, cap, sizeof *v);
-	if (v) {
-		f->tasks = v;
-		f->cap = cap;
-	}
-	pthread_mutex_unlock(&f->lock);
-	return v ? 0 : ls_err_set(err, -ENOMEM, "out of memory");
+	if (!v)
+		return -ENOMEM;
+	f->cap = f->n < f->cap ? f->cap : cap;
+	f->tasks = v;
+	if (!tsearch(&t->conf, &f->by_path, compare_path))
+		return -ENOMEM;
+	f->tasks[f->n++] = t;
+	return 0;
 }
 
 static void
@@ -97,6 +96,7 @@ int
 fleet_add(struct fleet *f, const struct conf_db *conf, struct conf_db *own, struct ls_err *err)
 {
 	struct dbtask *t = calloc(1, sizeof *t);
+	int rc;
 
 	if (!t) {
 		if (own)
@@ -110,23 +110,24 @@ fleet_add(struct fleet *f, const struct conf_db *conf, struct conf_db *own, stru
 	t->capture_job.run = fleet_run_capture;
 	t->upload_job.run = fleet_run_upload;
 	t->next_look_ns = UINT64_MAX;
-	if (grow(f, err) < 0 || timers_reserve(&f->timers, f->n + 1, err) < 0 ||
-	    !tsearch(&t->conf, &f->by_path, compare_path)) {
-		free_task(t);
-		return ls_err_set(err, -ENOMEM, "out of memory");
-	}
-	LS_AUTOLOCK(&f->lock);
-	f->tasks[f->n++] = t;
-	return 0;
+	rc = timers_reserve(&f->timers, f->n + 1, err);
+	pthread_mutex_lock(&f->lock);
+	if (rc == 0)
+		rc = insert(f, t);
+	pthread_mutex_unlock(&f->lock);
+	if (rc == 0)
+		return 0;
+	free_task(t);
+	return ls_err_set(err, rc, "out of memory");
 }
 
 void
 fleet_remove(struct fleet *f, struct dbtask *t)
 {
 	fleet_set_wal_watch(f, t, -1);
-	tdelete(&t->conf, &f->by_path, compare_path);
 	timers_clear(&f->timers, &t->timer);
 	pthread_mutex_lock(&f->lock);
+	tdelete(&t->conf, &f->by_path, compare_path);
 	for (size_t i = 0; i < f->n; i++)
 		if (f->tasks[i] == t)
 			f->tasks[i] = f->tasks[--f->n];

@@ -120,8 +120,8 @@ is_open(struct fleet *f, const char *path)
 	if (io_stat(path, &st, NULL) < 0 || !S_ISREG(st.st_mode))
 		return true;
 	for (size_t i = 0; i < f->n; i++)
-		if (f->tasks[i]->db.st.st_ino == st.st_ino &&
-		    f->tasks[i]->db.st.st_dev == st.st_dev)
+		if (atomic_load(&f->tasks[i]->ino) == st.st_ino &&
+		    atomic_load(&f->tasks[i]->dev) == st.st_dev)
 			return true;
 	return false;
 }
@@ -246,28 +246,12 @@ fleet_dirs_open(struct fleet *f, struct ls_err *err)
 
 /* ---- events ---- */
 
-/* The name of the database that a file belongs to. */
-static size_t
-stem(const char *name)
-{
-	static const char *const ends[] = {"-wal", "-shm", "-journal"};
-	size_t n = strlen(name);
-
-	for (size_t i = 0; i < 3; i++) {
-		size_t m = strlen(ends[i]);
-
-		if (n > m && strcmp(name + n - m, ends[i]) == 0)
-			return n - m;
-	}
-	return n;
-}
-
 struct dbtask *
 fleet_dirs_event(struct fleet *f, int wd, const char *name, bool closed)
 {
 	const struct fleet_dir key = {.wd = wd}, *const * node, *d;
 	ls_autofree char *path = NULL;
-	size_t n = stem(name);
+	size_t n = conf_dir_stem(name);
 	struct dbtask *t;
 
 	if (wd == -1 && f->watching)

@@ -35,7 +35,7 @@ struct fleet_dir {
 struct fleet {
 	const struct conf *conf;
 	const struct fleet_opts *opts;
-	struct dbtask **tasks; /* n and tasks: under the lock for others */
+	struct dbtask **tasks; /* these and by_path: under the lock for others */
 	size_t n, cap;
 	void *by_path, *by_wal; /* trees of tsearch(3), of &task->conf and &task->wal_wd */
 	struct timers timers;
@@ -75,6 +75,7 @@ LS_MUST_USE int
 fleet_add(struct fleet *f, const struct conf_db *conf, struct conf_db *own, struct ls_err *err);
 /* It must be idle, and is freed. */
 void fleet_remove(struct fleet *f, struct dbtask *t);
+/* By the event thread, or under the lock. */
 struct dbtask *fleet_find(struct fleet *f, const char *path);
 void fleet_count_alive(struct fleet *f);
 

@@ -41,6 +41,7 @@ wake(struct fleet *f)
 	(void)n; /* a full counter wakes, too */
 }
 
+/* Under the lock. */
 static void
 make_ready(struct fleet *f, struct dbtask *t)
 {
@@ -71,7 +72,7 @@ fleet_job_ended(struct fleet *f, struct dbtask *t, atomic_bool *busy)
 struct dbtask *
 fleet_of_capture_job(struct job *job)
 {
-	return (struct dbtask *)((char *)job - offsetof(struct dbtask, capture_job));
+	return LS_CONTAINER(job, struct dbtask, capture_job);
 }
 
 void
@@ -86,7 +87,7 @@ fleet_run_capture(struct job *job)
 void
 fleet_run_upload(struct job *job)
 {
-	struct dbtask *t = (struct dbtask *)((char *)job - offsetof(struct dbtask, upload_job));
+	struct dbtask *t = LS_CONTAINER(job, struct dbtask, upload_job);
 
 	dbtask_upload(t);
 	fleet_job_ended(t->fleet, t, &t->upload_busy);
@@ -326,7 +327,7 @@ take_ready(struct fleet *f, uint64_t now)
 
 	while ((first = timers_first(&f->timers)) && first->due_ns <= now) {
 		timers_clear(&f->timers, first);
-		make_ready(f, (struct dbtask *)((char *)first - offsetof(struct dbtask, timer)));
+		make_ready(f, LS_CONTAINER(first, struct dbtask, timer));
 	}
 	list = f->ready;
 	f->ready = NULL;
@@ -349,7 +350,6 @@ serve_one(struct fleet *f, struct dbtask *t, uint64_t now)
 void
 fleet_loop(struct fleet *f)
 {
-	fleet_count_alive(f);
 	for (size_t i = 0; i < f->n; i++)
 		timers_set(&f->timers, &f->tasks[i]->timer, 0);
 	while (!stop_fired(f->opts->stop) &&

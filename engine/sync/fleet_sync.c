@@ -161,16 +161,6 @@ deadline(uint64_t timeout_ms)
 	return end;
 }
 
-/* Under the lock. */
-static struct dbtask *
-find(const struct fleet *f, const char *path)
-{
-	for (size_t i = 0; i < f->n; i++)
-		if (strcmp(f->tasks[i]->conf->path, path) == 0 && !f->tasks[i]->leaving)
-			return f->tasks[i];
-	return NULL;
-}
-
 int
 fleet_sync(struct fleet *f, const char *path, const struct fleet_wish *wish,
 	   struct fleet_synced *ret, struct ls_err *err)
@@ -180,7 +170,8 @@ fleet_sync(struct fleet *f, const char *path, const struct fleet_wish *wish,
 
 	*ret = (struct fleet_synced){0};
 	LS_AUTOLOCK(&f->lock);
-	if (!(r.task = find(f, path)))
+	r.task = fleet_find(f, path);
+	if (!r.task || r.task->leaving)
 		return ls_err_set(err, -ENOENT, "database not found: %s", path);
 	enqueue(f, &r);
 	while (r.state != REQUEST_DONE &&

@@ -20,17 +20,14 @@ no_memory(struct ls_err *err)
 }
 
 static void
-read_waiting(const struct statedir *dir, const struct stage_entry *v, size_t n, bool replica,
+read_waiting(const struct statedir *dir, const struct stage_entry *v, size_t n,
 	     struct localstate *s)
 {
 	for (size_t i = 0; i < n; i++) {
 		ls_autofree char *path = NULL;
 		struct stat st;
 
-		s->files++;
-		s->bytes += v[i].size;
-		s->txid = v[i].txid;
-		if (v[i].txid <= s->acked || !replica)
+		if (v[i].txid <= s->acked)
 			continue;
 		if (s->waiting++ == 0 && (path = stage_path(dir, v[i].txid)) &&
 		    io_stat(path, &st, NULL) == 0)
@@ -63,7 +60,9 @@ read_files(const struct conf_db *db, struct localstate *s, struct ls_err *err)
 	if (n == 0)
 		return 0;
 	s->kind = LOCALSTATE_OK;
-	read_waiting(&dir, v, n, db->nreplicas > 0, s);
+	s->txid = v[n - 1].txid;
+	if (db->nreplicas)
+		read_waiting(&dir, v, n, s);
 	return 0;
 }
 
@@ -102,6 +101,7 @@ localstate_read(const struct conf_db *db, struct localstate *ret, struct ls_err 
 	if (io_stat(wal, &st, NULL) == 0)
 		s->wal_size = (uint64_t)st.st_size;
 	s->pid = holder(db);
+	/* A cursor that cannot be read tells nothing. */
 	if (db->nreplicas &&
 	    upload_read_cursor(db->meta_path, &db->replicas[0], &s->acked, NULL) < 0)
 		s->acked = 0;
@@ -121,11 +121,10 @@ visit(void *arg, const char *name, struct ls_err *err)
 {
 	const struct files *f = arg;
 	uint64_t min, max;
-	size_t n = strlen(name);
 	ls_autofree char *path = NULL;
 
 	/* Names that are nobody's are left alone. */
-	if (!ltx_name_parse(name, &min, &max) && !(n > 4 && strcmp(name + n - 4, ".tmp") == 0))
+	if (!ltx_name_parse(name, &min, &max) && !ls_buf_ends_with(name, ".tmp"))
 		return 0;
 	path = ls_buf_format("%s/%s", f->dir, name);
 	return path ? f->fn(f->arg, path, err) : no_memory(err);

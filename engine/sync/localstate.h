@@ -19,12 +19,12 @@ enum localstate_kind {
 struct localstate {
 	enum localstate_kind kind;
 	uint64_t wal_size;
-	uint64_t txid;	       /* newest local batch; 0: none */
-	uint64_t acked;	       /* newest one that is known to be in the replica; 0: unknown */
-	uint64_t files, bytes; /* all local LTX files, and */
-	uint64_t waiting, waiting_bytes; /* those that the replica lacks, the oldest of them */
-	int64_t waiting_since_ms;	 /* wall clock; 0: none */
-	int pid;			 /* of the daemon that replicates it; 0: none runs */
+	uint64_t txid;	/* newest local batch; 0: none */
+	uint64_t acked; /* newest one that is known to be in the replica; 0: unknown */
+	uint64_t waiting,
+		waiting_bytes;	  /* local files that the replica lacks, the oldest of them */
+	int64_t waiting_since_ms; /* wall clock; 0: none */
+	int pid;		  /* of the daemon that replicates it; 0: none runs */
 };
 
 /* A database without a replica (conf_db_new()): nothing is known to wait. -ENOMEM only; err says

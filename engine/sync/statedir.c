@@ -3,6 +3,7 @@
 
 #include "engine/sync/statedir.h"
 
+#include "engine/base/buf.h"
 #include "engine/base/clock.h"
 #include "engine/base/io.h"
 #include "engine/base/timex.h"
@@ -31,11 +32,10 @@ static int
 remove_tmp(void *arg, const char *name, struct ls_err *err)
 {
 	const char *dir = arg;
-	size_t n = strlen(name);
 	ls_autofree char *path = NULL;
 	int rc;
 
-	if (n < 4 || strcmp(name + n - 4, ".tmp") != 0)
+	if (!ls_buf_ends_with(name, ".tmp"))
 		return 0;
 	if (!(path = io_join(dir, name)))
 		return ls_err_set(err, -ENOMEM, "out of memory");

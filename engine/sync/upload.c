@@ -60,11 +60,17 @@ read_cursor(const char *home, const struct conf_replica *conf, uint64_t *ret_ack
 	return 0;
 }
 
+static char *
+home_of(const char *meta_path, const struct conf_replica *conf)
+{
+	return ls_buf_format("%s/replicas/%s", meta_path, conf->name);
+}
+
 int
 upload_read_cursor(const char *meta_path, const struct conf_replica *conf, uint64_t *ret_acked,
 		   struct ls_err *err)
 {
-	ls_autofree char *home = ls_buf_format("%s/replicas/%s", meta_path, conf->name);
+	ls_autofree char *home = home_of(meta_path, conf);
 	bool seen;
 
 	*ret_acked = 0;
@@ -98,7 +104,7 @@ upload_open(const struct statedir *dir, const struct conf_replica *conf, struct 
 	struct upload *u = calloc(1, sizeof *u);
 	int rc = 0;
 
-	if (!u || asprintf(&u->home, "%s/replicas/%s", dir->path, conf->name) < 0) {
+	if (!u || !(u->home = home_of(dir->path, conf))) {
 		free(u);
 		return ls_err_set(err, -ENOMEM, "upload: out of memory");
 	}

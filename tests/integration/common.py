@@ -48,10 +48,14 @@ def url(path):
     return "file://" + str(path)
 
 
-def restore(replica, out, *args, **kw):
-    for suffix in ("", "-wal", "-shm"):     # what looking at the last one left
+def remove_database(path):
+    for suffix in ("", "-wal", "-shm"):
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(str(out) + suffix)
+            os.unlink(str(path) + suffix)
+
+
+def restore(replica, out, *args, **kw):
+    remove_database(out)        # and what looking at the last one left
     return litestream("restore", "-o", out, *args, url(replica), **kw)
 
 
@@ -144,6 +148,15 @@ def new_database(path, page_size=4096, auto_vacuum=0):
 
 SEAL = """UPDATE meta SET n = n + 1, count = (SELECT count(*) FROM t), sum = (SELECT ifnull(sum(id * 7 + k), 0) FROM t),
     bytes = (SELECT ifnull(sum(length(v)), 0) FROM t)"""
+
+
+def commit(c, n=1, size=1):
+    """Moves the database on by n states, with rows of this size."""
+    for _ in range(n):
+        c.execute("BEGIN")
+        c.execute("INSERT INTO t(k, v) VALUES(1, randomblob(?))", (size,))
+        c.execute(SEAL)
+        c.execute("COMMIT")
 
 
 def check_state(path, full=True):
@@ -275,6 +288,14 @@ def peer(name):
     if name not in _peers:
         pytest.skip(f"the released program {name} is not there (contrib/peer.sh, PyPI and npm)")
     return _peers[name]
+
+
+@pytest.fixture
+def place(shm):
+    """A new database, and where its replica will be."""
+    db, replica = os.path.join(shm, "a.db"), os.path.join(shm, "rep")
+    new_database(db).close()
+    return db, replica
 
 
 @pytest.fixture

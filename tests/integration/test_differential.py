@@ -46,9 +46,7 @@ def compare(programs, db, replica, shm):
     last, ids = -1, txids(replica)
     for t in ids:
         for program, out in zip(programs, outs):
-            for suffix in ("", "-wal", "-shm"):
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(out + suffix)
+            remove_database(out)
             run(program, "restore", "-o", out, "-txid", t, url(replica))
         assert_same_database(*outs)
         n = check_state(outs[1], full=False)

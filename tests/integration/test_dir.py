@@ -33,13 +33,6 @@ def make(place, rel):
     return c
 
 
-def commit(c):
-    c.execute("BEGIN")
-    c.execute("INSERT INTO t(k, v) VALUES(?, randomblob(100))", (random.randrange(9),))
-    c.execute(SEAL)
-    c.execute("COMMIT")
-
-
 def daemon(place, conf):
     d = Daemon(None, None, os.path.join(place, "log"), config=conf)
     d.wait_log("control socket listening")
@@ -52,9 +45,7 @@ def sync(place, rel):
 
 def equal(place, conf, rel):
     out = os.path.join(place, "r.db")
-    for suffix in ("", "-wal", "-shm"):
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(out + suffix)
+    remove_database(out)
     litestream("restore", "-config", conf, "-o", out, f"{place}/d/{rel}")
     a, b = check_state(out), check_state(f"{place}/d/{rel}")
     assert a == b, f"{rel}: restored state {a}, there is {b}"
@@ -92,7 +83,6 @@ def test_once_takes_all_of_them(place):
     shutil.move(f"{place}/d/t7", f"{place}/lost")
     litestream("restore", "-config", conf, "-o", f"{place}/back.db", f"{place}/d/t7/data.db")
     assert check_state(f"{place}/back.db") == check_state(f"{place}/lost/data.db")
-    os.rename(f"{place}/d/t7", f"{place}/d/t7") if os.path.exists(f"{place}/d/t7") else None
     litestream("replicate", "-once", "-config", conf)
 
 
@@ -121,8 +111,7 @@ def test_databases_come_and_go(place):
         commit(third)
         commit(third)
         n = check_state(f"{place}/d/later.db")
-        for suffix in ("", "-wal", "-shm"):
-            os.unlink(f"{place}/d/later.db" + suffix)
+        remove_database(f"{place}/d/later.db")
         d.wait_log("database removed.*later.db")
         assert "later.db" not in listed(place)
         out = f"{place}/back.db"

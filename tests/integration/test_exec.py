@@ -20,13 +20,6 @@ def add(v):
 """
 
 
-@pytest.fixture
-def place(shm):
-    db, replica = os.path.join(shm, "a.db"), os.path.join(shm, "rep")
-    new_database(db).close()
-    return db, replica
-
-
 def app(shm, code):
     path = os.path.join(shm, "app.py")
     with open(path, "w", encoding="utf8") as f:

@@ -11,20 +11,6 @@ import tap
 from common import *
 
 
-@pytest.fixture
-def place(shm):
-    db, replica = os.path.join(shm, "a.db"), os.path.join(shm, "rep")
-    new_database(db).close()
-    return db, replica
-
-
-def commit(c, size=100):
-    c.execute("BEGIN")
-    c.execute("INSERT INTO t(k, v) VALUES(1, randomblob(?))", (size,))
-    c.execute(SEAL)
-    c.execute("COMMIT")
-
-
 def equal(c, db, replica, shm):
     c.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     restore(replica, os.path.join(shm, "r.db"))
@@ -37,12 +23,12 @@ def test_h03_own_checkpoints_send_no_full_file(place, shm):
     c = connect(db)
     c.execute("PRAGMA wal_autocheckpoint=0")
     for _ in range(200):
-        commit(c, 4000)
+        commit(c, size=4000)
     with Daemon(db, replica, os.path.join(shm, "log"), "-log-level", "debug").ready() as d:
         seen = lambda: len(re.findall("msg=checkpoint .*failures=0", d.text()))
         while seen() < 5:
             for _ in range(300):
-                commit(c, 3000)
+                commit(c, size=3000)
         d.stop()
     assert d.text().count("caught up") == 1 and "full image" not in d.text().split("caught up")[1]
     full = os.path.getsize(db) // 4096
@@ -147,10 +133,10 @@ def test_h58_a_full_disk_stops_the_spool_not_the_application(shm):
             os.rename(replica, replica + ".away")
             for word in ("nearly full", "the WAL is given up"):
                 while word not in d.text():
-                    commit(c, 5000)
+                    commit(c, size=5000)
                     c.execute("DELETE FROM t WHERE id < (SELECT max(id) FROM t) - 50")
             for _ in range(3000):
-                commit(c, 5000)
+                commit(c, size=5000)
                 c.execute("DELETE FROM t WHERE id < (SELECT max(id) FROM t) - 50")
             os.rename(replica + ".away", replica)
             d.wait_log("replica sync recovered", 60)

@@ -15,21 +15,6 @@ import tap
 from common import *
 
 
-@pytest.fixture
-def place(shm):
-    db, replica = os.path.join(shm, "a.db"), os.path.join(shm, "rep")
-    new_database(db).close()
-    return db, replica
-
-
-def commit(c, n=1):
-    for _ in range(n):
-        c.execute("BEGIN")
-        c.execute("INSERT INTO t(k, v) VALUES(1, 'x')")
-        c.execute(SEAL)
-        c.execute("COMMIT")
-
-
 def test_once(place, shm):
     db, replica = place
     once(db, replica)

@@ -8,24 +8,8 @@ import stat
 import sys
 import threading
 
-import pytest
-
 import tap
 from common import *
-
-
-@pytest.fixture
-def place(shm):
-    db, replica = os.path.join(shm, "a.db"), os.path.join(shm, "rep")
-    new_database(db).close()
-    return db, replica
-
-
-def commit(c):
-    c.execute("BEGIN")
-    c.execute("INSERT INTO t(k, v) VALUES(1, 'x')")
-    c.execute(SEAL)
-    c.execute("COMMIT")
 
 
 @contextlib.contextmanager

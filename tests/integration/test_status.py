@@ -19,14 +19,6 @@ def place(shm):
     return shm
 
 
-def commit(c, n=1):
-    for _ in range(n):
-        c.execute("BEGIN")
-        c.execute("INSERT INTO t(k, v) VALUES(1, 'x')")
-        c.execute(SEAL)
-        c.execute("COMMIT")
-
-
 def status(place, *args):
     rows = json.loads(litestream("status", "-json", "-config", f"{place}/c.yml", *args).out)
     return {os.path.basename(r["database"]): r for r in rows}

@@ -409,24 +409,38 @@ do_fsync(int fd)
 	return 0;
 }
 
+/* The two names of a rename or a link. */
+struct pair {
+	char from[128], to[128];
+	int from_dir, to_dir;
+};
+
+/* Whether both are ours. Under the lock. */
+static bool
+begin_pair(const char *from, const char *to, struct pair *ret)
+{
+	if (!resolve(from, &ret->from_dir, ret->from) || !resolve(to, &ret->to_dir, ret->to))
+		return false;
+	step();
+	return true;
+}
+
 static int
 do_rename(const char *from, const char *to)
 {
-	char a[128], b[128];
-	int da, db, rc;
+	struct pair p;
 	bool ours;
+	int rc;
 
 	LS_AUTOLOCK(&lock);
-	ours = resolve(from, &da, a) && resolve(to, &db, b);
-	if (ours)
-		step();
+	ours = begin_pair(from, to, &p);
 	if ((rc = io_system.rename(from, to)) == 0 && ours) {
-		struct entry *e = find(da, a, false);
+		struct entry *e = find(p.from_dir, p.from, false);
 
-		must(e && da == db, "a rename within one directory");
-		note_name(db, b, e->target);
+		must(e && p.from_dir == p.to_dir, "a rename within one directory");
+		note_name(p.to_dir, p.to, e->target);
 		changes[nchanges - 1].off = 1; /* goes on */
-		note_name(da, a, 0);
+		note_name(p.from_dir, p.from, 0);
 	}
 	return rc;
 }
@@ -442,16 +456,14 @@ do_renamex(const char *from, const char *to, unsigned flags)
 static int
 do_link(const char *from, const char *to)
 {
-	char a[128], b[128];
-	int da, db, rc;
+	struct pair p;
 	bool ours;
+	int rc;
 
 	LS_AUTOLOCK(&lock);
-	ours = resolve(from, &da, a) && resolve(to, &db, b);
-	if (ours)
-		step();
+	ours = begin_pair(from, to, &p);
 	if ((rc = io_system.link(from, to)) == 0 && ours)
-		note_name(db, b, find(da, a, false)->target);
+		note_name(p.to_dir, p.to, find(p.from_dir, p.from, false)->target);
 	return rc;
 }
 
