@@ -255,12 +255,14 @@ append(struct catalog_log *l, char op, const struct catalog_file *f, struct ls_e
 
 	if ((rc = reopen(l, err)) < 0)
 		return rc;
-	/* A log without its header is written whole, once. */
+	/* A log without its header, or of which is not known what it holds: it is written whole. */
 	if (!l->text.valid && (rc = catalog_log_reset(l, &l->cat, err)) < 0)
 		return rc;
 	crc = encode(raw, op, f, l->text.crc);
-	if ((rc = io_pwrite(l->fd, raw, sizeof raw, l->text.off, err)) < 0)
+	if ((rc = io_pwrite(l->fd, raw, sizeof raw, l->text.off, err)) < 0) {
+		l->text.valid = false;
 		return ls_err_wrap(err, rc, "'%s'", l->path);
+	}
 	l->text.off += RECORD;
 	l->text.crc = crc;
 	return 0;
@@ -381,6 +383,8 @@ catalog_log_reset(struct catalog_log *l, const struct catalog *c, struct ls_err 
 	int fd = -1, rc = copy(c, &next, err);
 
 	if (rc < 0 || (rc = replace(l, &next, &text, &fd, err)) < 0) {
+		/* A rename that failed may have been done. */
+		l->text.valid = false;
 		catalog_done(&next);
 		return rc;
 	}

@@ -85,7 +85,8 @@ main(void)
 	for (size_t i = 0; i < fault_kinds_n; i++) {
 		int calls = loop(&fault_kinds[i]);
 
-		ok(calls > 1, "%s: %d calls", fault_kinds[i].name, calls - 1);
+		/* Reading changes nothing whose acknowledgement could be lost. */
+		ok(calls > !fault_kinds[i].done, "%s: %d calls", fault_kinds[i].name, calls - 1);
 	}
 	unlink(path);
 	return tap_done();

@@ -10,7 +10,15 @@ INTEGRATION_TESTS += \
 	tests/integration/test_interop.py \
 	tests/integration/test_kill.py \
 	tests/integration/test_mount.py \
-	tests/integration/test_replicate.py tests/integration/test_exec.py tests/integration/test_outage.py tests/integration/test_soak.py tests/integration/test_status.py tests/integration/test_socket.py
+	tests/integration/test_replicate.py \
+	tests/integration/test_exec.py \
+	tests/integration/test_outage.py \
+	tests/integration/test_soak.py \
+	tests/integration/test_socket.py \
+	tests/integration/test_status.py
 
 EXTRA_DIST += $(INTEGRATION_TESTS) \
 	tests/integration/common.py tests/integration/tap.py tests/integration/writer.py
+
+check_PROGRAMS += tests/lib/paused_writer
+tests_lib_paused_writer_SOURCES = tests/lib/paused_writer.c

@@ -161,6 +161,42 @@ def test_h82_a_file_longer_than_the_database(place, shm):
     assert check_state(os.path.join(shm, "r.db")) == 1
 
 
+def test_h84_a_writer_paused_inside_a_commit(place, shm):
+    """A generation of the WAL begins in the wal-index before its header is in the file. Looks at each such moment find
+    nothing to do and no error; what is committed then is captured."""
+    db, replica = place
+    conf, sock = os.path.join(shm, "c.yml"), os.path.join(shm, "ctl.sock")
+    with open(conf, "w", encoding="utf8") as f:
+        f.write(f"socket: {{enabled: true, path: {sock}}}\ndbs: [{{path: {db}, replica: {{path: {replica}}}}}]\n")
+    c = connect(db)
+    commit(c, 3, size=5000)
+    with Daemon(db, replica, os.path.join(shm, "log"), config=conf).ready() as d:
+        d.wait_log("control socket listening")
+        sync = lambda: json.loads(litestream("sync", "-wait", "-json", "-socket", sock, db).out)["txid"]
+        for n in range(4, 8):
+            sync()
+            assert c.execute("PRAGMA wal_checkpoint").fetchone()[0] == 0
+            before = sync()     # and the pin is where the WAL may be restarted
+            w = subprocess.Popen([os.path.join(os.environ["TOP_BUILDDIR"], "tests/lib/paused_writer"), db,
+                                  f"BEGIN; INSERT INTO t(k, v) VALUES(1, randomblob(9000)); {SEAL}; COMMIT"],
+                                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            writes = []
+            while (line := w.stdout.readline()) != "done\n":
+                assert line, "the writer failed"
+                writes.append(tuple(map(int, line.split())))
+                assert sync() == before, "nothing is committed yet"
+                w.stdin.write("go\n")
+                w.stdin.flush()
+            assert writes[0] == (0, 32), "the WAL was not restarted"
+            assert sync() == before + 1
+            w.stdin.close()
+            assert w.wait() == 0
+            restore(replica, os.path.join(shm, "r.db"))
+            assert check_state(os.path.join(shm, "r.db")) == n
+        d.stop()
+    assert "continuity is lost" not in d.text() and "sync error" not in d.text()
+
+
 def test_a_forgotten_restore(place, shm):
     """A new machine, an empty database made by the application: said, appended, and the old one can be had back."""
     db, replica = place

@@ -24,24 +24,30 @@ struct fault_kind {
 	bool alloc; /* allocations, else system calls */
 	bool persistent;
 	int errnum; /* of system calls */
+	bool done;  /* the acknowledgement is lost, the change is made */
+	bool brief; /* one of the few for a test that cannot take them all every time */
 };
 
 static const struct fault_kind fault_kinds[] = {
-	{"system call: EIO", false, false, EIO},
-	{"system call: ENOSPC", false, false, ENOSPC},
-	{"system call: EINTR", false, false, EINTR},
-	{"system call: EINVAL", false, false, EINVAL},
-	{"system calls from here on: EIO", false, true, EIO},
-	{"system calls from here on: ENOSPC", false, true, ENOSPC},
-	{"allocation", true, false, 0},
-	{"allocations from here on", true, true, 0},
+	{"system call: EIO", .errnum = EIO, .brief = true},
+	{"system call: ENOSPC", .errnum = ENOSPC},
+	{"system call: EINTR", .errnum = EINTR},
+	{"system call: EINVAL", .errnum = EINVAL},
+	{"system calls from here on: EIO", .persistent = true, .errnum = EIO},
+	{"system calls from here on: ENOSPC", .persistent = true, .errnum = ENOSPC},
+	{"lost acknowledgement: EIO", .done = true, .errnum = EIO, .brief = true},
+	{"lost acknowledgements from here on: EIO", .done = true, .persistent = true,
+	 .errnum = EIO},
+	{"allocation", .alloc = true, .brief = true},
+	{"allocations from here on", .alloc = true, .persistent = true},
 };
 static const size_t fault_kinds_n = sizeof fault_kinds / sizeof fault_kinds[0];
 
 static inline void
 fault_begin(const struct fault_kind *k, uint64_t nth)
 {
-	struct fault_io_plan io = {.nth = nth, .errnum = k->errnum, .persistent = k->persistent};
+	struct fault_io_plan io = {
+		.nth = nth, .errnum = k->errnum, .persistent = k->persistent, .done = k->done};
 
 	if (k->alloc)
 		fault_alloc_arm(nth, k->persistent);

@@ -15,7 +15,7 @@ static const char *struck_call;
 
 /* Whether this call is to fail; errno is set then. */
 static bool
-strike(const char *call)
+strike_change(const char *call)
 {
 	uint64_t n = ++count;
 
@@ -28,6 +28,25 @@ strike(const char *call)
 		raise(SIGKILL);
 	errno = plan.errnum;
 	return true;
+}
+
+/* A call that changes something; of a plan with done it is made all the same, and no other call of
+ * such a plan fails. */
+#define CHANGE(name, call) (strike_change(name) ? (plan.done ? lose(call) : -1) : (call))
+
+static bool
+strike(const char *call)
+{
+	return !plan.done && strike_change(call);
+}
+
+/* What was done and is said to have failed. */
+static int
+lose(int rc)
+{
+	(void)rc;
+	errno = plan.errnum;
+	return -1;
 }
 
 static size_t
@@ -63,9 +82,11 @@ do_pread(int fd, void *p, size_t n, off_t off)
 static ssize_t
 do_pwrite(int fd, const void *p, size_t n, off_t off)
 {
-	if (!strike("pwrite"))
+	size_t some = plan.done ? n : n / 2;
+
+	if (!strike_change("pwrite"))
 		return io_system.pwrite(fd, p, part(n), off);
-	if (n > 1 && io_system.pwrite(fd, p, n / 2, off) < 0)
+	if (some && io_system.pwrite(fd, p, some, off) < 0)
 		return -1;
 	errno = plan.errnum;
 	return -1;
@@ -101,43 +122,43 @@ do_fallocate(int fd, int mode, off_t off, off_t n)
 static int
 do_ftruncate(int fd, off_t size)
 {
-	return strike("ftruncate") ? -1 : io_system.ftruncate(fd, size);
+	return CHANGE("ftruncate", io_system.ftruncate(fd, size));
 }
 
 static int
 do_rename(const char *from, const char *to)
 {
-	return strike("rename") ? -1 : io_system.rename(from, to);
+	return CHANGE("rename", io_system.rename(from, to));
 }
 
 static int
 do_renamex(const char *from, const char *to, unsigned flags)
 {
-	return strike("renamex") ? -1 : io_system.renamex(from, to, flags);
+	return CHANGE("renamex", io_system.renamex(from, to, flags));
 }
 
 static int
 do_link(const char *from, const char *to)
 {
-	return strike("link") ? -1 : io_system.link(from, to);
+	return CHANGE("link", io_system.link(from, to));
 }
 
 static int
 do_unlink(const char *path)
 {
-	return strike("unlink") ? -1 : io_system.unlink(path);
+	return CHANGE("unlink", io_system.unlink(path));
 }
 
 static int
 do_mkdir(const char *path, mode_t mode)
 {
-	return strike("mkdir") ? -1 : io_system.mkdir(path, mode);
+	return CHANGE("mkdir", io_system.mkdir(path, mode));
 }
 
 static int
 do_rmdir(const char *path)
 {
-	return strike("rmdir") ? -1 : io_system.rmdir(path);
+	return CHANGE("rmdir", io_system.rmdir(path));
 }
 
 static int

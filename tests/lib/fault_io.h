@@ -13,6 +13,7 @@ struct fault_io_plan {
 	uint64_t nth;	   /* from 1; 0: none */
 	int errnum;	   /* with this */
 	bool persistent;   /* and all after it */
+	bool done;	   /* it is a call that changes something, and is done before it fails */
 	bool die;	   /* kill -9 of this process instead */
 	bool short_writes; /* every write and read does a part only */
 };
