@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what is needed, builds litestream-c and runs every test. .ci/run is this script.
 #
-#   contrib/check.sh [--quick]    --quick: without the sanitizer build and distcheck
+#   contrib/check.sh [--quick]    --quick: without sanitizers, valgrind and distcheck
 #
 # Ends with "N passed, N failed, N skipped". With CI=true a skipped test fails the run, but for those
 # that want ../shared where that folder is absent.
@@ -21,7 +21,7 @@ step 'the released program, as a judge'
 
 cd "$top"
 [ -x configure ] || autoreconf -fi >/dev/null
-mkdir -p build build-asan
+mkdir -p build build-asan build-tsan
 
 step 'build'
 cd "$top/build"
@@ -44,6 +44,19 @@ if [ "$quick" = no ]; then
 	make -s -k check-asan V=0 >check.log 2>&1 || failed=$((failed + 1))
 	grep -aE '^(FAIL|ERROR|XPASS):' check.log || :
 
+	step 'threads under TSan'
+	cd "$top/build-tsan"
+	[ -f Makefile ] ||
+		../configure -q --enable-werror --enable-sanitizers=thread CFLAGS='-g -O1' PYTHON=/usr/bin/python3
+	make -s -j"$jobs" all
+	make -s -k check-tsan V=0 >check.log 2>&1 || failed=$((failed + 1))
+	grep -aE '^(FAIL|ERROR|XPASS):' check.log || :
+
+	step 'valgrind'
+	cd "$top/build"
+	make -s -k check-valgrind V=0 >valgrind.log 2>&1 || failed=$((failed + 1))
+	grep -aE '^(FAIL|ERROR|XPASS):' valgrind.log || :
+
 	step 'distcheck'
 	cd "$top/build"
 	make -s distcheck-quick >distcheck.log 2>&1 || {
@@ -54,7 +67,9 @@ fi
 
 step 'result'
 cd "$top"
-count() { cat build/check.log build-asan/check.log 2>/dev/null | grep -ac "^$1" || :; }
+logs='build/check.log build-asan/check.log build-tsan/check.log build/valgrind.log'
+# shellcheck disable=SC2086 # a list of words
+count() { cat $logs 2>/dev/null | grep -ac "^$1" || :; }
 named() { grep -ac "^PASS: tests/integration/$1" build/check.log || :; }
 echo "interoperation checks: $(named test_interop)"
 echo "golden checks: $(named test_golden)"
@@ -62,9 +77,9 @@ echo "mount checks: $(named test_mount)"
 passed=$(count 'PASS:')
 bad=$(($(count 'FAIL:') + $(count 'ERROR:')))
 skipped=$(count 'SKIP:')
-grep -ah '^SKIP:' build/check.log build-asan/check.log 2>/dev/null || :
+grep -ah '^SKIP:' $logs 2>/dev/null || :
 if [ "${CI:-}" = true ]; then
-	unwanted=$(cat build/check.log build-asan/check.log 2>/dev/null | grep -a '^SKIP:' | grep -avc 'shared' || :)
+	unwanted=$(cat $logs 2>/dev/null | grep -a '^SKIP:' | grep -avc 'shared' || :)
 	[ "$unwanted" = 0 ] || {
 		echo "$unwanted tests were skipped, which CI does not accept"
 		failed=$((failed + 1))

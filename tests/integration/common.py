@@ -18,7 +18,7 @@ import pytest
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP_SRCDIR = os.environ.get("TOP_SRCDIR") or os.path.dirname(os.path.dirname(HERE))
 TOP_BUILDDIR = os.environ.get("TOP_BUILDDIR") or os.path.join(TOP_SRCDIR, "build")
-LITESTREAM = os.path.join(TOP_BUILDDIR, "tools", "litestream")
+LITESTREAM = os.environ.get("LS_TEST_PROGRAM") or os.path.join(TOP_BUILDDIR, "tools", "litestream")
 MOUNT = os.path.join(TOP_BUILDDIR, "fs", "mount.litestream")
 SHARED = os.path.join(os.path.dirname(os.path.abspath(TOP_SRCDIR)), "shared")
 WRITER = os.path.join(HERE, "writer.py")
