@@ -109,6 +109,6 @@ job_submit(struct job_pool *pool, struct job *job)
 	pthread_mutex_lock(&pool->lock);
 	*pool->tail = job;
 	pool->tail = &job->next;
-	pthread_cond_signal(&pool->more);
 	pthread_mutex_unlock(&pool->lock);
+	pthread_cond_signal(&pool->more); /* who wakes up finds the lock free */
 }

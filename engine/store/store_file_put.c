@@ -109,7 +109,8 @@ link_source(const struct writing *w, const char *to)
 		return rc;
 	if (!S_ISREG(s.st_mode) || (uint64_t)s.st_size != w->src->size)
 		return -EINVAL;
-	if ((rc = io_set_time(fd, w->p->time_ms, NULL)) < 0)
+	if (s.st_mtim.tv_sec * INT64_C(1000) + s.st_mtim.tv_nsec / 1000000 != w->p->time_ms &&
+	    (rc = io_set_time(fd, w->p->time_ms, NULL)) < 0)
 		return rc;
 	return io_link(w->src->path, to, NULL);
 }

@@ -64,9 +64,11 @@ fleet_job_ended(struct fleet *f, struct dbtask *t, atomic_bool *busy)
 {
 	pthread_mutex_lock(&f->lock);
 	atomic_store(busy, false);
-	fleet_touch(f, t);
-	pthread_cond_broadcast(&f->idle);
+	make_ready(f, t);
 	pthread_mutex_unlock(&f->lock);
+	/* t may be gone from here on. */
+	pthread_cond_broadcast(&f->idle);
+	wake(f);
 }
 
 struct dbtask *

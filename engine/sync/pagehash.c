@@ -93,7 +93,6 @@ pagehash_begin(struct pagehash *h, bool image)
 		give_up(h); /* the one before was not committed */
 	if (!h->usable && !image)
 		return;
-	h->n = 0;
 	if (!h->marked && write_header(h, false) < 0) {
 		give_up(h);
 		return;
