@@ -27,21 +27,29 @@
 
 enum { WAL_MAGIC = 0x377f0682, WAL_VERSION = 3007000 };
 
+/* Each sum needs the other one: with two additions a word between them, not four, this runs at
+ * twice the speed. The compiler must not order them anew. */
+#define LATE(x) __asm__("" : "+r"(x))
+#define STEP(get)                                                                                  \
+	do {                                                                                       \
+		uint32_t a = s0 + get(p), b = s1 + get(p + 4);                                     \
+		LATE(a);                                                                           \
+		LATE(b);                                                                           \
+		s0 = a + s1;                                                                       \
+		s1 = b + s0;                                                                       \
+	} while (0)
+
 struct wal_sum
 wal_sum_update(struct wal_sum seed, bool big_endian, const uint8_t *p, size_t n)
 {
 	uint32_t s0 = seed.s0, s1 = seed.s1;
 
 	if (big_endian)
-		for (; n >= 8; n -= 8, p += 8) {
-			s0 = s0 + get_be32(p) + s1;
-			s1 = s1 + get_be32(p + 4) + s0;
-		}
+		for (; n >= 8; n -= 8, p += 8)
+			STEP(get_be32);
 	else
-		for (; n >= 8; n -= 8, p += 8) {
-			s0 = s0 + get_le32(p) + s1;
-			s1 = s1 + get_le32(p + 4) + s0;
-		}
+		for (; n >= 8; n -= 8, p += 8)
+			STEP(get_le32);
 	return (struct wal_sum){s0, s1};
 }
 

@@ -7,11 +7,17 @@
 #include "engine/base/io.h"
 
 enum {
-	TAIL_FRAMES = 256,   /* more than that: phase 1 again before the lock is asked for */
+	TAIL_FRAMES = 256, /* more than that: captured before the lock is asked for */
+	BEHIND_FRAMES =
+		1024, /* captured, but not in the file: more than that is moved there before */
 	LOCKED_FRAMES = 768, /* as many as may be captured while writers wait: about 1.5 ms */
-	ROUNDS = 4,	     /* of phase 1, before another try later */
+	ROUNDS = 6,	     /* of phase 1, before another try later */
 	BUSY_MS = 5,	     /* until then, when a writer holds the lock */
-	DUTY = 24,	     /* barriers take at most 1/24 of the time, below the hard limit */
+	/* Unless the WAL is half of wal-max-size, barriers take at most 1/DUTY of the time; LONG
+	 * ones, which wait for a disk, half of that, because SQLite's busy handler makes a writer
+	 * that met one sleep longer than it lasts. */
+	DUTY = 24,
+	LONG_MS = 1,
 };
 
 #define MS_NS UINT64_C(1000000)
@@ -31,12 +37,11 @@ checkpoint_wanted(const struct checkpoint *k, const struct capture *c, uint64_t 
 {
 	const struct conf_db *conf = c->db->conf;
 	const struct walidx_header *hz = &c->seen;
-	uint32_t min = conf->min_checkpoint_page_count;
 	bool pending = hz->mx_frame > hz->backfill;
 
 	if (!pending)
 		return false;
-	if (hz->mx_frame >= 3 * (uint64_t)min)
+	if (wal_frame_offset(c->db->page_size, hz->mx_frame) > conf->wal_max / 2)
 		return k->failures == 0 || now_ns >= k->not_before_ns;
 	if (now_ns < k->not_before_ns)
 		return false;
@@ -73,6 +78,10 @@ behind_barrier(struct capture *c, unsigned *batches, bool *ret_done, struct ls_e
 		return rc;
 	if (tail > LOCKED_FRAMES)
 		return 0;
+	/* Of an application that checkpoints after each commit this is the moment to get the lock.
+	 */
+	if (tail)
+		db_hold_checkpoints(c->db, true);
 	if ((rc = capture_tail(c, UINT64_MAX, &n, err)) < 0)
 		return rc;
 	*batches += n;
@@ -141,8 +150,9 @@ checkpoint_run(struct checkpoint *k, struct capture *c, unsigned *ret_batches, s
 		if ((rc = capture_tail(c, UINT64_MAX, &n, err)) < 0)
 			return rc;
 		*ret_batches += n;
-		if ((rc = db_checkpoint(c->db, false, err)) < 0 ||
-		    (rc = tail_length(c, &tail, err)) < 0)
+		if (c->pos.frame > c->seen.backfill + BEHIND_FRAMES || i == 0)
+			rc = db_checkpoint(c->db, false, err);
+		if (rc < 0 || (rc = tail_length(c, &tail, err)) < 0)
 			return rc;
 		if (tail > TAIL_FRAMES)
 			continue;
@@ -163,6 +173,6 @@ checkpoint_run(struct checkpoint *k, struct capture *c, unsigned *ret_batches, s
 	k->failures = 0;
 	k->count++;
 	k->last_ns = clock_mono_ns();
-	later(k, k->barrier_ns * DUTY);
+	later(k, k->barrier_ns * (k->barrier_ns > LONG_MS * MS_NS ? 2 * DUTY : DUTY));
 	return shrink(c, err);
 }

@@ -6,7 +6,7 @@
 
 #include <time.h>
 
-enum { BARRIER_WAIT_NS = 8000000, BARRIER_SPIN_NS = 300000, BARRIER_PAUSE_NS = 20000 };
+enum { WAIT_NS = 8000000, SPIN_NS = 300000, PAUSE_NS = 20000 };
 
 /* Lock numbers of the wal-index: https://sqlite.org/walformat.html, "WAL locks". */
 enum { WRITE_LOCK = 0, CHECKPOINT_LOCK = 1 };
@@ -21,6 +21,66 @@ shm_lock(struct db *db, int lock, int action)
 	return f->pMethods->xShmLock(f, lock, 1, action | SQLITE_SHM_EXCLUSIVE) == SQLITE_OK
 		       ? 0
 		       : -EBUSY;
+}
+
+/* A writer at full speed leaves a lock for microseconds only: such a gap is met by asking without a
+ * pause. */
+static bool
+shm_lock_soon(struct db *db, int lock)
+{
+	static const struct timespec pause = {.tv_nsec = PAUSE_NS};
+	uint64_t start = clock_mono_ns(), passed;
+
+	while (shm_lock(db, lock, SQLITE_SHM_LOCK) < 0) {
+		passed = clock_mono_ns() - start;
+		if (passed > WAIT_NS)
+			return false;
+		if (passed > SPIN_NS)
+			nanosleep(&pause, NULL);
+	}
+	return true;
+}
+
+/* A checkpoint by this thread while db->locks holds the lock for it: SQLite is told that its
+ * connection has it. Given up and taken again, an application that tries a checkpoint at each
+ * commit would get it in between, and walk through the whole WAL each time. */
+static _Thread_local bool lock_is_held;
+static const sqlite3_io_methods *system_methods;
+static sqlite3_io_methods methods;
+
+static int
+lock_once(sqlite3_file *f, int lock, int n, int flags)
+{
+	if (lock_is_held && lock == CHECKPOINT_LOCK && n == 1)
+		return SQLITE_OK;
+	return system_methods->xShmLock(f, lock, n, flags);
+}
+
+static void
+set_methods(void)
+{
+	methods = *system_methods;
+	methods.xShmLock = lock_once;
+}
+
+/* Whether a checkpoint of this connection can go on under the lock that is held. */
+static bool
+take_methods(sqlite3 *conn)
+{
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	sqlite3_file *f = NULL;
+
+	LS_AUTOLOCK(&lock);
+	sqlite3_file_control(conn, "main", SQLITE_FCNTL_FILE_POINTER, &f);
+	if (!f || !f->pMethods || f->pMethods->iVersion < 2)
+		return false;
+	if (!system_methods) {
+		system_methods = f->pMethods;
+		set_methods();
+	}
+	if (f->pMethods == system_methods)
+		f->pMethods = &methods;
+	return f->pMethods == &methods;
 }
 
 void
@@ -39,7 +99,7 @@ db_hold_checkpoints(struct db *db, bool hold)
 	if (hold == db->holds_checkpoints || (hold && db_connect_again(db, &db->locks, NULL) < 0))
 		return;
 	if (hold) {
-		db->holds_checkpoints = shm_lock(db, CHECKPOINT_LOCK, SQLITE_SHM_LOCK) == 0;
+		db->holds_checkpoints = shm_lock_soon(db, CHECKPOINT_LOCK);
 		return;
 	}
 	shm_lock(db, CHECKPOINT_LOCK, SQLITE_SHM_UNLOCK);
@@ -57,36 +117,30 @@ db_checkpoint(struct db *db, bool truncate, struct ls_err *err)
 		return ls_err_set(err, -EBUSY, "checkpoint: both connections hold a pin");
 	if ((rc = db_idle_connection(db, &conn, err)) < 0)
 		return rc;
-	db_hold_checkpoints(db, false);
+	lock_is_held = held && take_methods(conn);
+	if (!lock_is_held)
+		db_hold_checkpoints(db, false);
 	sqlite3_busy_timeout(conn, 0);
 	rc = sqlite3_wal_checkpoint_v2(
 		conn, "main", truncate ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE,
 		NULL, NULL);
 	sqlite3_busy_timeout(conn, (int)db->conf->busy_timeout_ms);
+	lock_is_held = false;
 	db_hold_checkpoints(db, held);
 	if (rc != SQLITE_OK && (rc & 0xff) != SQLITE_BUSY && (rc & 0xff) != SQLITE_LOCKED)
 		return db_sqlite_error(conn, rc, "checkpoint", err);
 	return 0;
 }
 
-/* A writer at full speed leaves the lock for microseconds only: such a gap is met by asking without
- * a pause. */
 int
 db_barrier_begin(struct db *db, struct ls_err *err)
 {
-	static const struct timespec pause = {.tv_nsec = BARRIER_PAUSE_NS};
-	uint64_t start = clock_mono_ns(), passed;
-	int rc;
+	int rc = db_connect_again(db, &db->locks, err);
 
-	if ((rc = db_connect_again(db, &db->locks, err)) < 0)
+	if (rc < 0)
 		return rc;
-	while (shm_lock(db, WRITE_LOCK, SQLITE_SHM_LOCK) < 0) {
-		passed = clock_mono_ns() - start;
-		if (passed > BARRIER_WAIT_NS)
-			return ls_err_set(err, -EBUSY, "a writer holds the write lock");
-		if (passed > BARRIER_SPIN_NS)
-			nanosleep(&pause, NULL);
-	}
+	if (!shm_lock_soon(db, WRITE_LOCK))
+		return ls_err_set(err, -EBUSY, "a writer holds the write lock");
 	db->holds_write = true;
 	return 0;
 }

@@ -321,6 +321,7 @@ capture_all(struct dbtask *t, struct ls_err *err)
 		note_captured(t, batches);
 		log_write(LOG_DEBUG, "checkpoint", LOG_STR("db", t->name),
 			  LOG_U64("frames", frames), LOG_U64("count", t->checkpoint.count),
+			  LOG_U64("held", t->db.holds_checkpoints),
 			  LOG_U64("failures", t->checkpoint.failures),
 			  LOG_U64("barrier_us", t->checkpoint.barrier_ns / 1000),
 			  LOG_U64("worst_us", t->checkpoint.worst_ns / 1000));
