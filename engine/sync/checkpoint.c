@@ -18,6 +18,7 @@ enum {
 	 * that met one sleep longer than it lasts. */
 	DUTY = 24,
 	LONG_MS = 1,
+	PAUSE_MAX_MS = 400, /* what is not in the file makes the next one longer */
 };
 
 #define MS_NS UINT64_C(1000000)
@@ -133,7 +134,8 @@ shrink(struct capture *c, struct ls_err *err)
 static void
 later(struct checkpoint *k, uint64_t ns)
 {
-	k->not_before_ns = clock_mono_ns() + ns;
+	k->not_before_ns =
+		clock_mono_ns() + (ns < PAUSE_MAX_MS * MS_NS ? ns : PAUSE_MAX_MS * MS_NS);
 }
 
 int
@@ -150,7 +152,7 @@ checkpoint_run(struct checkpoint *k, struct capture *c, unsigned *ret_batches, s
 		if ((rc = capture_tail(c, UINT64_MAX, &n, err)) < 0)
 			return rc;
 		*ret_batches += n;
-		if (c->pos.frame > c->seen.backfill + BEHIND_FRAMES || i == 0)
+		if (i == 0 || (i == 1 && c->pos.frame > c->seen.backfill + BEHIND_FRAMES))
 			rc = db_checkpoint(c->db, false, err);
 		if (rc < 0 || (rc = tail_length(c, &tail, err)) < 0)
 			return rc;
@@ -167,7 +169,7 @@ checkpoint_run(struct checkpoint *k, struct capture *c, unsigned *ret_batches, s
 	/* A reader of long standing keeps frames out of the file: do not fight (H22). */
 	if (!done || (tail == 0 && c->seen.backfill < c->seen.mx_frame)) {
 		k->failures++;
-		later(k, BUSY_MS * MS_NS * (k->failures < 50 ? k->failures : 50));
+		later(k, BUSY_MS * MS_NS * k->failures);
 		return 0;
 	}
 	k->failures = 0;
