@@ -111,6 +111,7 @@ barrier(struct checkpoint *k, struct capture *c, unsigned *batches, bool *ret_do
 	c->behind_barrier = false;
 	db_barrier_end(c->db);
 	k->barrier_ns = clock_mono_ns() - start;
+	k->usual_ns = k->usual_ns ? (7 * k->usual_ns + k->barrier_ns) / 8 : k->barrier_ns;
 	if (k->barrier_ns > k->worst_ns)
 		k->worst_ns = k->barrier_ns;
 	return rc < 0 ? rc : position_sync(&c->record, err);
@@ -175,6 +176,6 @@ checkpoint_run(struct checkpoint *k, struct capture *c, unsigned *ret_batches, s
 	k->failures = 0;
 	k->count++;
 	k->last_ns = clock_mono_ns();
-	later(k, k->barrier_ns * (k->barrier_ns > LONG_MS * MS_NS ? 2 * DUTY : DUTY));
+	later(k, k->usual_ns * (k->usual_ns > LONG_MS * MS_NS ? 2 * DUTY : DUTY));
 	return shrink(c, err);
 }

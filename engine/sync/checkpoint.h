@@ -17,6 +17,7 @@ struct checkpoint {
 	uint64_t last_ns; /* end of the last success, or the start */
 	uint64_t not_before_ns;
 	uint64_t barrier_ns; /* how long writers were stopped, last time */
+	uint64_t usual_ns;   /* a running mean of it */
 	uint64_t worst_ns;
 	uint64_t count;
 	unsigned failures; /* in a row */
