@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+
+#include "engine/replica/levels.h"
+
+#include "engine/replica/plan.h"
+
+#include <string.h>
+
+#define SECOND UINT64_C(1000)
+#define HOUR (3600 * SECOND)
+#define HOLD_MS (7 * 24 * HOUR)
+
+const struct levels_conf levels_defaults = {.interval_ms = {30 * SECOND, 300 * SECOND, HOUR},
+					    .n = 3,
+					    .snapshot_interval_ms = 24 * HOUR,
+					    .snapshot_retention_ms = 24 * HOUR,
+					    .l0_retention_ms = 300 * SECOND};
+
+static size_t
+count(const struct catalog *c, int level)
+{
+	return c->first[level + 1] - c->first[level];
+}
+
+static const struct catalog_file *
+files(const struct catalog *c, int level)
+{
+	return c->files + c->first[level];
+}
+
+static uint64_t
+last_max(const struct catalog *c, int level)
+{
+	const struct catalog_file *v = files(c, level);
+	uint64_t max = 0;
+
+	for (size_t i = count(c, level); i-- > 0;)
+		max = v[i].max > max ? v[i].max : max;
+	return max;
+}
+
+static const struct catalog_file *
+snapshot_at(const struct catalog *c, uint64_t txid)
+{
+	const struct catalog_file key = {.level = LTX_LEVEL_SNAPSHOT, .min = 1, .max = txid};
+
+	return catalog_find(c, &key);
+}
+
+/* A batch that is (nearly) as large as the snapshot that ends with it. */
+static bool
+is_image(const struct catalog *c, const struct catalog_file *f)
+{
+	const struct catalog_file *s = f->level == 0 ? snapshot_at(c, f->max) : NULL;
+
+	return s && f->size >= s->size / 2;
+}
+
+static int64_t
+window_end(int64_t time_ms, uint64_t interval_ms)
+{
+	int64_t step = (int64_t)interval_ms, n = time_ms / step;
+
+	return (n + 1) * step;
+}
+
+/* The first file of level - 1 that the level lacks, or the number of them. */
+static size_t
+first_missing(const struct catalog *c, int level)
+{
+	const struct catalog_file *v = files(c, level - 1);
+	uint64_t have = last_max(c, level);
+	size_t i = 0, n = count(c, level - 1);
+
+	while (i < n && (v[i].max <= have || is_image(c, &v[i])))
+		i++;
+	return i;
+}
+
+/* ---- what is due ---- */
+
+static void
+take(struct levels_work *w, const struct catalog_file *f)
+{
+	w->in[w->n] = *f;
+	w->in[w->n++].etag = NULL;
+}
+
+static void
+next_of_level(const struct catalog *c, int level, uint64_t interval_ms, int64_t now_ms,
+	      struct levels_work *w)
+{
+	const struct catalog_file *v = files(c, level - 1);
+	size_t i = first_missing(c, level), n = count(c, level - 1);
+	int64_t end;
+
+	if (i == n || (end = window_end(v[i].time_ms, interval_ms)) > now_ms)
+		return;
+	w->level = level;
+	take(w, &v[i]);
+	for (i++; i < n && w->n < LEVELS_INPUTS_MAX && v[i].time_ms < end && !is_image(c, &v[i]);
+	     i++) {
+		uint64_t max = w->in[w->n - 1].max;
+
+		if (v[i].min > max + 1)
+			break;
+		if (v[i].max > max)
+			take(w, &v[i]);
+	}
+}
+
+/* The newest snapshot, or NULL. */
+static const struct catalog_file *
+newest_snapshot(const struct catalog *c)
+{
+	size_t n = count(c, LTX_LEVEL_SNAPSHOT);
+
+	return n ? &files(c, LTX_LEVEL_SNAPSHOT)[n - 1] : NULL;
+}
+
+static int64_t
+snapshot_due(const struct catalog *c, const struct levels_conf *k)
+{
+	const struct catalog_file *s = newest_snapshot(c);
+
+	if (c->n == 0 || (s && s->max >= catalog_max_txid(c)))
+		return INT64_MAX;
+	return s ? window_end(s->time_ms, k->snapshot_interval_ms) : 0;
+}
+
+static int
+next_snapshot(const struct catalog *c, struct levels_work *w, struct ls_err *err)
+{
+	const struct catalog_file *s = newest_snapshot(c);
+	LS_AUTO(plan_done) struct plan p = {0};
+	struct plan_target latest = {0};
+	int rc = plan_build(c, &latest, &p, err);
+
+	if (rc < 0)
+		return rc;
+	for (size_t i = 0; i < p.n && i < LEVELS_INPUTS_MAX; i++)
+		take(w, p.files[i]);
+	w->level = LTX_LEVEL_SNAPSHOT;
+	if (w->n && s && w->in[w->n - 1].max <= s->max)
+		w->n = 0;
+	return 0;
+}
+
+int
+levels_next(const struct catalog *c, const struct levels_conf *k, int64_t now_ms,
+	    struct levels_work *ret, struct ls_err *err)
+{
+	ret->n = 0;
+	for (unsigned i = 0; i < k->n && ret->n == 0; i++)
+		next_of_level(c, (int)i + 1, k->interval_ms[i], now_ms, ret);
+	if (ret->n || snapshot_due(c, k) > now_ms)
+		return 0;
+	return next_snapshot(c, ret, err);
+}
+
+/* ---- what is old ---- */
+
+static bool
+is_covered(const struct catalog *c, int level, uint64_t min, uint64_t max)
+{
+	const struct catalog_file *v = files(c, level);
+
+	for (size_t i = 0; i < count(c, level); i++)
+		if (v[i].min <= min && v[i].max >= max)
+			return true;
+	return false;
+}
+
+/* No level goes through the end of this snapshot, though there is something older. */
+static bool
+began_anew(const struct catalog *c, const struct levels_conf *k, const struct catalog_file *s)
+{
+	bool older = false;
+
+	for (size_t i = 0; i < c->n; i++)
+		older |= c->files[i].max < s->max;
+	for (unsigned level = 1; level <= k->n; level++)
+		if (is_covered(c, (int)level, s->max, s->max))
+			return false;
+	return older && k->n > 0;
+}
+
+/* The newest snapshot that is old enough, or NULL. */
+static const struct catalog_file *
+find_base(const struct catalog *c, const struct levels_conf *k, int64_t now_ms)
+{
+	const struct catalog_file *v = files(c, LTX_LEVEL_SNAPSHOT), *base = NULL;
+
+	for (size_t i = 0; i < count(c, LTX_LEVEL_SNAPSHOT); i++) {
+		if (v[i].time_ms > now_ms - (int64_t)k->snapshot_retention_ms ||
+		    (v[i].time_ms > now_ms - (int64_t)HOLD_MS && began_anew(c, k, &v[i])))
+			break;
+		base = &v[i];
+	}
+	return base;
+}
+
+/* Batches up to here may go. */
+static size_t
+old_batches(const struct catalog *c, const struct levels_conf *k, int64_t now_ms)
+{
+	const struct catalog_file *v = files(c, 0);
+	size_t i = 0, n = count(c, 0);
+
+	if (k->n == 0 || k->l0_retention_ms == 0)
+		return 0;
+	while (i + 1 < n && v[i].time_ms <= now_ms - (int64_t)k->l0_retention_ms)
+		i++;
+	return i;
+}
+
+int
+levels_expired(const struct catalog *c, const struct levels_conf *k, int64_t now_ms,
+	       struct catalog_file **ret, size_t *ret_n, struct ls_err *err)
+{
+	const struct catalog_file *base = find_base(c, k, now_ms);
+	uint64_t floor = base ? base->max : 0;
+	size_t old = old_batches(c, k, now_ms);
+	struct catalog_file *v = ls_alloc_array(c->n + 1, sizeof *v);
+
+	*ret = v;
+	*ret_n = 0;
+	if (!v)
+		return ls_err_set(err, -ENOMEM, "out of memory");
+	for (size_t i = 0; !k->keep && i < c->n; i++) {
+		const struct catalog_file *f = &c->files[i];
+		bool last = i + 1 == c->first[f->level + 1], gone = f->max < floor;
+
+		if (f->level == 0)
+			gone = i < old &&
+			       (gone || is_covered(c, 1, f->min, f->max) || snapshot_at(c, f->max));
+		if (!gone || last)
+			continue;
+		v[*ret_n] = *f;
+		v[(*ret_n)++].etag = NULL;
+	}
+	return 0;
+}
+
+/* ---- when ---- */
+
+static int64_t
+earlier(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+int64_t
+levels_due(const struct catalog *c, const struct levels_conf *k)
+{
+	const struct catalog_file *v = files(c, LTX_LEVEL_SNAPSHOT);
+	int64_t due = snapshot_due(c, k);
+
+	for (unsigned i = 0; i < k->n; i++) {
+		size_t at = first_missing(c, (int)i + 1);
+
+		if (at < count(c, (int)i))
+			due = earlier(due,
+				      window_end(files(c, (int)i)[at].time_ms, k->interval_ms[i]));
+	}
+	if (k->keep)
+		return due;
+	if (k->n && k->l0_retention_ms && count(c, 0) > 1)
+		due = earlier(due, files(c, 0)->time_ms + (int64_t)k->l0_retention_ms);
+	if (count(c, LTX_LEVEL_SNAPSHOT) > 1)
+		due = earlier(due, v[1].time_ms + (int64_t)k->snapshot_retention_ms);
+	return due;
+}

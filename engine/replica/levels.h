@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * levels: what is to be merged, and what may be deleted, so that a replica stays small and fast and
+ * every point of the promised window can be restored.
+ *
+ * Level L + 1 has one file for each interval of the clock in which level L has files. A batch that
+ * holds (nearly) the whole database is not copied upward: a snapshot ends at the same TXID, the
+ * level ends before it and begins anew behind it (decisions.md 3). A snapshot is what a plan for
+ * the newest TXID merges to. Times are those of the last transaction in a file.
+ *
+ * Deleted are, when they are old enough: batches that level 1 covers or a snapshot replaces; and
+ * everything that only serves points before the base, the newest snapshot that is older than
+ * snapshot_retention_ms. The newest file of a level stays. A snapshot that began the history anew
+ * (a restore may have been forgotten, decisions.md 11) is no base before seven days have passed.
+ *
+ * Pure: no I/O, no clock. Cost: O(n log n) in the files of the catalog.
+ */
+#ifndef ENGINE_REPLICA_LEVELS_H
+#define ENGINE_REPLICA_LEVELS_H
+
+#include "engine/replica/catalog.h"
+
+enum { LEVELS_MAX = 8, LEVELS_INPUTS_MAX = 512 };
+
+struct levels_conf {
+	uint64_t interval_ms[LEVELS_MAX]; /* of level 1 and on, each greater than 0 */
+	unsigned n;			  /* levels above 0; 0: level 0 stays for ever */
+	uint64_t snapshot_interval_ms, snapshot_retention_ms;
+	uint64_t l0_retention_ms; /* 0: level 0 stays for ever */
+	bool keep;		  /* nothing is deleted */
+};
+extern const struct levels_conf levels_defaults; /* those of the released program */
+
+/* One file to be written: the merge of in, oldest first. */
+struct levels_work {
+	int level;
+	struct catalog_file in[LEVELS_INPUTS_MAX]; /* copies, without etags */
+	size_t n;				   /* 0: nothing is due */
+};
+
+/* The next file that is due at this time of the wall clock: lower levels first. -ENOMEM. */
+LS_MUST_USE int levels_next(const struct catalog *c, const struct levels_conf *k, int64_t now_ms,
+			    struct levels_work *ret, struct ls_err *err);
+/* What may be deleted, copies without etags, oldest first; caller frees. */
+LS_MUST_USE int levels_expired(const struct catalog *c, const struct levels_conf *k, int64_t now_ms,
+			       struct catalog_file **ret, size_t *ret_n, struct ls_err *err);
+/* When one of the two may have something next, if nothing is written before; INT64_MAX: never. */
+int64_t levels_due(const struct catalog *c, const struct levels_conf *k);
+
+#endif

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Levels and retention on a virtual clock: a database is written at random, re-based now and then,
+ * the process is down, dies between two steps of its maintenance, its clock jumps. At every moment
+ * the newest state can be restored, every time of the promised window as finely as the levels say,
+ * and the number of files is bounded. LS_TEST_LONG: a year of each seed.
+ */
+#include "config.h"
+
+#include "engine/replica/levels.h"
+#include "engine/replica/plan.h"
+#include "tests/lib/tap.h"
+
+#include <inttypes.h>
+
+#define MINUTE INT64_C(60000)
+#define HOUR (60 * MINUTE)
+#define DAY (24 * HOUR)
+
+enum { SMALL = 900, LARGE = 4000000 };
+
+struct world {
+	struct catalog c;
+	struct levels_conf k;
+	int64_t now, begin;
+	uint64_t tip;
+	int64_t *commits; /* time of each TXID */
+	size_t cap;
+	size_t most, written;
+};
+
+static uint64_t rng;
+
+static unsigned
+rnd(unsigned n)
+{
+	rng ^= rng << 13;
+	rng ^= rng >> 7;
+	rng ^= rng << 17;
+	return (unsigned)(rng >> 20) % n;
+}
+
+static void
+must(bool good, const struct world *w, const char *what)
+{
+	if (good)
+		return;
+	printf("Bail out! %s, at %" PRId64 " (day %.2f), TXID %" PRIu64 ", %zu files\n", what,
+	       w->now, (double)(w->now - w->begin) / DAY, w->tip, w->c.n);
+	exit(1);
+}
+
+static void
+put(struct world *w, int level, uint64_t min, uint64_t max, uint64_t size, int64_t time_ms)
+{
+	struct catalog_file f = {.level = (uint8_t)level,
+				 .min = min,
+				 .max = max,
+				 .size = size,
+				 .time_ms = time_ms,
+				 .time_exact = true};
+	bool is_new;
+
+	must(catalog_insert(&w->c, &f, &is_new, NULL) == 0, w, "insert");
+}
+
+static void
+commit(struct world *w, bool image)
+{
+	int64_t time_ms = w->tip && w->commits[w->tip] >= w->now ? w->commits[w->tip] + 1 : w->now;
+
+	if (w->tip + 2 > w->cap) {
+		w->cap = w->cap ? w->cap * 2 : 1024;
+		w->commits = reallocarray(w->commits, w->cap, sizeof *w->commits);
+		must(w->commits != NULL, w, "memory");
+	}
+	w->tip++;
+	w->commits[w->tip] = time_ms;
+	put(w, 0, w->tip, w->tip, image ? LARGE : SMALL, time_ms);
+	if (image)
+		put(w, LTX_LEVEL_SNAPSHOT, 1, w->tip, LARGE, time_ms);
+}
+
+/* Some steps, and perhaps not all of them. */
+static void
+maintain(struct world *w)
+{
+	static struct levels_work work;
+	struct catalog_file *old = NULL;
+	size_t n = 0, steps = rnd(10) ? SIZE_MAX : rnd(4);
+
+	for (; steps && levels_next(&w->c, &w->k, w->now, &work, NULL) == 0 && work.n; steps--) {
+		const struct catalog_file *last = &work.in[work.n - 1];
+		uint64_t size = 0;
+
+		for (size_t i = 0; i < work.n; i++)
+			size = work.in[i].size > size ? work.in[i].size : size;
+		put(w, work.level, work.in[0].min, last->max, size, last->time_ms);
+		w->written++;
+		must(work.level != LTX_LEVEL_SNAPSHOT || work.in[0].min == 1, w,
+		     "a snapshot of a part");
+	}
+	if (!steps)
+		return;
+	must(levels_expired(&w->c, &w->k, w->now, &old, &n, NULL) == 0, w, "expired");
+	steps = rnd(10) ? SIZE_MAX : rnd(4);
+	for (size_t i = 0; i < n && steps; i++, steps--)
+		must(catalog_remove(&w->c, &old[i]), w, "a file that is not there expires");
+	free(old);
+}
+
+static void
+check_latest(const struct world *w)
+{
+	struct plan_target latest = {0};
+	struct plan p = {0};
+
+	must(plan_build(&w->c, &latest, &p, NULL) == 0 && p.txid == w->tip, w,
+	     "the newest state cannot be restored");
+	plan_done(&p);
+}
+
+/* The last commit before a time, by the ledger. */
+static uint64_t
+ledger(const struct world *w, int64_t time_ms)
+{
+	uint64_t lo = 0, hi = w->tip;
+
+	while (lo < hi) {
+		uint64_t mid = (lo + hi + 1) / 2;
+
+		if (w->commits[mid] < time_ms)
+			lo = mid;
+		else
+			hi = mid - 1;
+	}
+	return lo;
+}
+
+/* How far a restore may be from the time that was asked for: files of level 0 live for minutes,
+ * then level 1 is what there is, as long as the window. */
+static int64_t
+grain(const struct world *w, int64_t time_ms)
+{
+	return w->now - time_ms < (int64_t)w->k.l0_retention_ms - MINUTE ? 1 : w->k.interval_ms[0];
+}
+
+static void
+check_window(const struct world *w)
+{
+	struct plan_target t = {.by_time = true};
+	struct plan p = {0};
+	int64_t from = w->now - (int64_t)w->k.snapshot_retention_ms;
+	uint64_t want;
+
+	from = from < w->begin + MINUTE ? w->begin + MINUTE : from;
+	if (from >= w->now)
+		return;
+	t.time_ms = from + (int64_t)rnd((unsigned)(w->now - from));
+	if (t.time_ms > w->commits[w->tip] || !(want = ledger(w, t.time_ms)))
+		return;
+	must(plan_build(&w->c, &t, &p, NULL) == 0, w, "a time of the window cannot be restored");
+	must(p.txid <= want, w, "a restore from behind the time");
+	must(p.txid >= ledger(w, t.time_ms - grain(w, t.time_ms)), w,
+	     "a restore is further from the time than the levels say");
+	plan_done(&p);
+}
+
+static void
+live(uint64_t seed, unsigned days, bool jumps)
+{
+	struct world w = {.k = levels_defaults,
+			  .now = INT64_C(1790000000000) + (int64_t)(seed % 86400000)};
+	unsigned checks = 0;
+
+	rng = seed * 0x9e3779b97f4a7c15u + 1;
+	w.begin = w.now;
+	commit(&w, true);
+	while (w.now < w.begin + days * DAY) {
+		unsigned what = rnd(1000);
+
+		if (what < 5) /* down, or idle */
+			w.now += (int64_t)rnd((unsigned)(30 * HOUR));
+		else if (what < 8)
+			commit(&w, true);
+		else if (what < 10 && jumps)
+			w.now -= 30000;
+		else if (what < 600)
+			for (unsigned n = 1 + rnd(20); n; n--) {
+				w.now += rnd(3000);
+				commit(&w, false);
+			}
+		else
+			w.now += (int64_t)rnd((unsigned)(15 * MINUTE));
+		maintain(&w);
+		check_latest(&w);
+		for (int i = 0; i < 3; i++, checks++)
+			check_window(&w);
+		w.most = w.c.n > w.most ? w.c.n : w.most;
+	}
+	/* Two days of level 1 are 5,760 files. */
+	ok(w.most < 7500,
+	   "seed %d: %u days, %d commits, %zu files written, at most %zu at a time, %u times "
+	   "restored",
+	   (int)seed, days, (int)w.tip, w.written, w.most, checks);
+	catalog_done(&w.c);
+	free(w.commits);
+}
+
+int
+main(void)
+{
+	unsigned days = getenv("LS_TEST_LONG") ? 365 : 20;
+
+	for (uint64_t seed = 1; seed <= 12; seed++)
+		live(seed, days, seed % 3 == 0);
+	return tap_done();
+}
