@@ -52,7 +52,7 @@ CLEANFILES += tools/valgrind.sh
 # pass there: the checker's own thread wakes up, and capture is slower than the writer.
 TSAN_TESTS = tests/unit/test_job tests/unit/test_store_threads tests/unit/test_view \
 	tests/integration/test_capture.py tests/integration/test_dir.py \
-	tests/integration/test_exec.py tests/integration/test_kill.py \
+	tests/integration/test_exec.py tests/integration/test_levels.py \
 	tests/integration/test_mount.py tests/integration/test_outage.py \
 	tests/integration/test_socket.py tests/integration/test_status.py
 check-tsan:

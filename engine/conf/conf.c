@@ -10,6 +10,7 @@
 #include "engine/conf/conf_db.h"
 #include "engine/conf/conf_dir.h"
 #include "engine/conf/conf_env.h"
+#include "engine/conf/conf_levels.h"
 
 #include <ctype.h>
 #include <stddef.h>
@@ -23,6 +24,7 @@ struct raw_top {
 	yaml_node_t *logging, *dbs, *socket;
 	char *exec;
 	struct conf_db_settings defaults;
+	struct conf_levels_raw levels;
 };
 
 struct raw_logging {
@@ -38,11 +40,11 @@ static const struct conf_key top_keys[] = {
 	{"addr", CONF_LATER, 0},
 	{"mcp-addr", CONF_LATER, 0},
 	{"socket", CONF_NODE, offsetof(struct raw_top, socket)},
-	{"levels", CONF_LATER, 0},
-	{"snapshot", CONF_LATER, 0},
-	{"retention", CONF_LATER, 0},
-	{"l0-retention", CONF_LATER, 0},
-	{"l0-retention-check-interval", CONF_LATER, 0},
+	{"levels", CONF_NODE, offsetof(struct raw_top, levels.levels)},
+	{"snapshot", CONF_NODE, offsetof(struct raw_top, levels.snapshot)},
+	{"retention", CONF_NODE, offsetof(struct raw_top, levels.retention)},
+	{"l0-retention", CONF_DURATION, offsetof(struct raw_top, levels.l0_retention)},
+	{"l0-retention-check-interval", CONF_DURATION, offsetof(struct raw_top, levels.l0_check)},
 	{"verify-compaction", CONF_LATER, 0},
 	{"validation", CONF_LATER, 0},
 	{"heartbeat-url", CONF_LATER, 0},
@@ -132,7 +134,8 @@ static int
 read_document(struct conf_yaml *y, struct conf *c, struct ls_err *err)
 {
 	struct raw_top top = {0};
-	struct conf_db_context ctx = {.conf = c, .defaults = &top.defaults};
+	struct conf_levels levels;
+	struct conf_db_context ctx = {.conf = c, .defaults = &top.defaults, .levels = &levels};
 	yaml_node_t *root = yaml_document_get_root_node(&y->doc);
 	int rc = conf_yaml_map(y, root, top_keys, COUNT(top_keys), &top, err);
 
@@ -141,6 +144,8 @@ read_document(struct conf_yaml *y, struct conf *c, struct ls_err *err)
 		rc = read_logging(y, top.logging, c, err);
 	if (rc == 0)
 		rc = read_socket(y, top.socket, c, err);
+	if (rc == 0)
+		rc = conf_levels_read(y, &top.levels, &levels, err);
 	if (rc == 0)
 		rc = conf_yaml_list(y, top.dbs, "dbs", conf_db_read, &ctx, err);
 	free(top.defaults.encoding);

@@ -26,6 +26,17 @@ struct conf_replica {
 	enum conf_encoding encoding;
 };
 
+enum { CONF_LEVELS_MAX = 8 };
+
+/* Levels, snapshots and retention of every replica of a database. */
+struct conf_levels {
+	uint64_t interval_ms[CONF_LEVELS_MAX]; /* of level 1 and on; default 30 s, 5 min, 1 h */
+	unsigned n;
+	uint64_t snapshot_interval_ms, snapshot_retention_ms; /* default 24 h, 24 h */
+	uint64_t l0_retention_ms;			      /* default 5 min; 0: off */
+	bool keep;					      /* retention.enabled: false */
+};
+
 struct conf_db {
 	char *path;		      /* absolute */
 	char *meta_path;	      /* state directory, absolute; default DIR/.NAME-litestream */
@@ -37,7 +48,8 @@ struct conf_db {
 	uint64_t spool_max;		    /* spool-max-size, bytes; default 10 GB */
 	uint64_t wal_max;		    /* wal-max-size, bytes; default 4 GB */
 	bool journal_keep;		    /* journal-mode: keep */
-	bool restore_if_missing;	    /* restore-if-db-not-exists */
+	struct conf_levels levels;
+	bool restore_if_missing; /* restore-if-db-not-exists */
 	struct conf_replica *replicas;
 	size_t nreplicas;
 	size_t dir; /* found by conf.dirs[dir - 1]; 0: named by its path */

@@ -5,6 +5,7 @@
 
 #include "engine/conf/conf_check.h"
 #include "engine/conf/conf_dir.h"
+#include "engine/conf/conf_levels.h"
 
 #include <limits.h>
 #include <stddef.h>
@@ -26,7 +27,7 @@ struct raw_db {
 	int64_t min_pages, truncate_pages;
 	bool restore_if_missing;
 	uint64_t spool_max, wal_max;
-	yaml_node_t *replica, *replicas;
+	yaml_node_t *replica, *replicas, *snapshot;
 };
 
 struct raw_replica {
@@ -60,7 +61,7 @@ static const struct conf_key db_keys[] = {
 	{"recursive", CONF_BOOL, offsetof(struct raw_db, recursive)},
 	{"watch", CONF_BOOL, offsetof(struct raw_db, watch)},
 	{"meta-dir", CONF_STRING, offsetof(struct raw_db, meta_dir)},
-	{"snapshot", CONF_LATER, 0},
+	{"snapshot", CONF_NODE, offsetof(struct raw_db, snapshot)},
 	{"max-sync-wal-bytes", CONF_LATER, 0},
 	{"max-checkpoint-page-count", CONF_LATER, 0},
 };
@@ -251,6 +252,7 @@ conf_db_new(struct conf *c)
 		return NULL;
 	c->dbs = v;
 	v[c->ndbs] = conf_db_defaults;
+	v[c->ndbs].levels = conf_levels_defaults;
 	return &v[c->ndbs++];
 }
 
@@ -369,7 +371,8 @@ read_values(struct conf_yaml *y, yaml_node_t *node, const struct raw_db *raw, st
 {
 	int rc;
 
-	if ((rc = read_intervals(y, raw, db, err)) < 0 ||
+	if ((rc = conf_levels_read_snapshot(y, raw->snapshot, &db->levels, err)) < 0 ||
+	    (rc = read_intervals(y, raw, db, err)) < 0 ||
 	    (rc = read_numbers(y, node, raw, db, err)) < 0)
 		return rc;
 	return read_replicas(y, node, raw, db, defaults, err);
@@ -390,6 +393,7 @@ read_dir(struct conf_yaml *y, yaml_node_t *node, struct raw_db *raw,
 	    (given(raw->meta_path) &&
 	     (rc = conf_check_path(raw->meta_path, &d->meta_path, err)) < 0))
 		return conf_yaml_wrap(y, node, rc, err);
+	d->model.levels = *c->levels;
 	d->pattern = ls_steal_ptr(&raw->pattern);
 	d->recursive = raw->recursive;
 	d->watch = raw->watch;
@@ -413,6 +417,7 @@ conf_db_read(struct conf_yaml *y, yaml_node_t *node, void *arg, struct ls_err *e
 		return read_dir(y, node, &raw, c, err);
 	if (!(db = conf_db_new(c->conf)))
 		return no_memory(err);
+	db->levels = *c->levels;
 	if ((rc = conf_db_set_paths(db, raw.path, raw.meta_path, err)) < 0)
 		return conf_yaml_wrap(y, node, rc, err);
 	return read_values(y, node, &raw, db, c->defaults, err);

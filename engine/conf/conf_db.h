@@ -14,6 +14,7 @@ struct conf_db_settings {
 struct conf_db_context {
 	struct conf *conf; /* the databases are added here */
 	const struct conf_db_settings *defaults;
+	const struct conf_levels *levels;
 };
 
 /* Keys of the released program for other storage, and those that would be dangerous to ignore. */

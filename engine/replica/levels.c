@@ -9,7 +9,6 @@
 
 #define SECOND UINT64_C(1000)
 #define HOUR (3600 * SECOND)
-#define HOLD_MS (7 * 24 * HOUR)
 
 const struct levels_conf levels_defaults = {.interval_ms = {30 * SECOND, 300 * SECOND, HOUR},
 					    .n = 3,
@@ -161,29 +160,22 @@ levels_next(const struct catalog *c, const struct levels_conf *k, int64_t now_ms
 
 /* ---- what is old ---- */
 
-static bool
-is_covered(const struct catalog *c, int level, uint64_t min, uint64_t max)
+/* The file of the level that holds these TXIDs, or NULL. */
+static const struct catalog_file *
+covering(const struct catalog *c, int level, uint64_t min, uint64_t max)
 {
 	const struct catalog_file *v = files(c, level);
+	size_t lo = 0, hi = count(c, level);
 
-	for (size_t i = 0; i < count(c, level); i++)
-		if (v[i].min <= min && v[i].max >= max)
-			return true;
-	return false;
-}
+	while (lo < hi) { /* the last one that begins there or before */
+		size_t mid = (lo + hi) / 2;
 
-/* No level goes through the end of this snapshot, though there is something older. */
-static bool
-began_anew(const struct catalog *c, const struct levels_conf *k, const struct catalog_file *s)
-{
-	bool older = false;
-
-	for (size_t i = 0; i < c->n; i++)
-		older |= c->files[i].max < s->max;
-	for (unsigned level = 1; level <= k->n; level++)
-		if (is_covered(c, (int)level, s->max, s->max))
-			return false;
-	return older && k->n > 0;
+		if (v[mid].min <= min)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo && v[lo - 1].max >= max ? &v[lo - 1] : NULL;
 }
 
 /* The newest snapshot that is old enough, or NULL. */
@@ -193,26 +185,25 @@ find_base(const struct catalog *c, const struct levels_conf *k, int64_t now_ms)
 	const struct catalog_file *v = files(c, LTX_LEVEL_SNAPSHOT), *base = NULL;
 
 	for (size_t i = 0; i < count(c, LTX_LEVEL_SNAPSHOT); i++) {
-		if (v[i].time_ms > now_ms - (int64_t)k->snapshot_retention_ms ||
-		    (v[i].time_ms > now_ms - (int64_t)HOLD_MS && began_anew(c, k, &v[i])))
+		if (k->hold || v[i].time_ms > now_ms - (int64_t)k->snapshot_retention_ms)
 			break;
 		base = &v[i];
 	}
 	return base;
 }
 
-/* Batches up to here may go. */
-static size_t
-old_batches(const struct catalog *c, const struct levels_conf *k, int64_t now_ms)
+/* Batches that level 1 holds go all at once, when the last of them is old: without the first ones,
+ * the others are no points any more. */
+static bool
+is_old_batch(const struct catalog *c, const struct levels_conf *k, const struct catalog_file *f,
+	     int64_t now_ms, uint64_t floor)
 {
-	const struct catalog_file *v = files(c, 0);
-	size_t i = 0, n = count(c, 0);
+	const struct catalog_file *whole = covering(c, 1, f->min, f->max);
+	int64_t limit = now_ms - (int64_t)k->l0_retention_ms;
 
-	if (k->n == 0 || k->l0_retention_ms == 0)
-		return 0;
-	while (i + 1 < n && v[i].time_ms <= now_ms - (int64_t)k->l0_retention_ms)
-		i++;
-	return i;
+	if (k->n == 0 || k->l0_retention_ms == 0 || f->time_ms > limit)
+		return false;
+	return f->max < floor || is_image(c, f) || (whole && whole->time_ms <= limit);
 }
 
 int
@@ -221,7 +212,6 @@ levels_expired(const struct catalog *c, const struct levels_conf *k, int64_t now
 {
 	const struct catalog_file *base = find_base(c, k, now_ms);
 	uint64_t floor = base ? base->max : 0;
-	size_t old = old_batches(c, k, now_ms);
 	struct catalog_file *v = ls_alloc_array(c->n + 1, sizeof *v);
 
 	*ret = v;
@@ -233,8 +223,7 @@ levels_expired(const struct catalog *c, const struct levels_conf *k, int64_t now
 		bool last = i + 1 == c->first[f->level + 1], gone = f->max < floor;
 
 		if (f->level == 0)
-			gone = i < old &&
-			       (gone || is_covered(c, 1, f->min, f->max) || snapshot_at(c, f->max));
+			gone = is_old_batch(c, k, f, now_ms, floor);
 		if (!gone || last)
 			continue;
 		v[*ret_n] = *f;

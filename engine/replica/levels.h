@@ -28,6 +28,7 @@ struct levels_conf {
 	uint64_t snapshot_interval_ms, snapshot_retention_ms;
 	uint64_t l0_retention_ms; /* 0: level 0 stays for ever */
 	bool keep;		  /* nothing is deleted */
+	bool hold;		  /* no point is: there is no base */
 };
 extern const struct levels_conf levels_defaults; /* those of the released program */
 

@@ -87,6 +87,8 @@ dbtask_init(struct dbtask *t, const struct conf_db *conf, const struct stop *abo
 	t->capture.progress_arg = t;
 	t->dir.lock_fd = -1;
 	pthread_mutex_init(&t->uploading, NULL);
+	pthread_mutex_init(&t->maintaining, NULL);
+	t->levels_ms = INT64_MAX;
 	pthread_mutex_init(&t->troubles, NULL);
 	init_tokens(t);
 }
@@ -365,9 +367,13 @@ start_over(struct dbtask *t, struct ls_err *err)
 {
 	enum dbtask_fate fate;
 
-	/* The upload lane may be at work: then in a moment. */
+	/* The other lanes may be at work: then in a moment. */
 	if (pthread_mutex_trylock(&t->uploading) != 0)
 		return ls_err_set(err, -EAGAIN, "an upload is under way");
+	if (pthread_mutex_trylock(&t->maintaining) != 0) {
+		pthread_mutex_unlock(&t->uploading);
+		return ls_err_set(err, -EAGAIN, "levels are being merged");
+	}
 	fate = atomic_exchange(&t->fate, DBTASK_GOES_ON);
 	if (fate == DBTASK_GOES_ON && t->state == DBTASK_OPEN)
 		leave_files(t);
@@ -387,6 +393,7 @@ start_over(struct dbtask *t, struct ls_err *err)
 		dbtask_set_trouble(t, DBTASK_CAPTURE, t->foreign.msg);
 		t->state = DBTASK_DEAD;
 	}
+	pthread_mutex_unlock(&t->maintaining);
 	pthread_mutex_unlock(&t->uploading);
 	return 0;
 }

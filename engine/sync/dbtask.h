@@ -75,6 +75,13 @@ struct dbtask {
 	struct trouble trouble[2];
 	pthread_mutex_t troubles;
 
+	/* Maintenance lane. Whoever closes the task takes maintaining, too. */
+	pthread_mutex_t maintaining;
+	_Atomic int64_t levels_ms; /* wall clock: when there is something to do; INT64_MAX: never */
+	_Atomic uint64_t levels_retry_ns; /* and not before */
+	struct backoff levels_backoff;
+	struct ls_err levels_err; /* the last one that was logged */
+
 	uint64_t spool_at_ns; /* capture lane: when the spool was listed */
 	bool spool_warned;
 
@@ -93,8 +100,8 @@ struct dbtask {
 	/* The fleet's. */
 	struct fleet *fleet;
 	struct conf_db *own; /* conf, if it is the task's to free */
-	struct job capture_job, upload_job;
-	atomic_bool capture_busy, upload_busy;
+	struct job capture_job, upload_job, levels_job;
+	atomic_bool capture_busy, upload_busy, levels_busy;
 	struct timers_item timer;
 	struct dbtask *next_ready; /* these two under the fleet's lock */
 	bool ready;
@@ -140,6 +147,10 @@ void dbtask_rest(struct dbtask *t);
 bool dbtask_upload_due(struct dbtask *t, uint64_t now_ns);
 void dbtask_upload(struct dbtask *t);
 
+/* Maintenance lane: levels, snapshots, retention. When it is due, or UINT64_MAX. */
+uint64_t dbtask_levels_due_ns(const struct dbtask *t, uint64_t now_ns);
+void dbtask_maintain(struct dbtask *t);
+
 /*
  * The end: captures and uploads everything. An error names what is not replicated.
  *   end_ms  of the monotonic clock: the final sync of a daemon, errors are retried until then or
@@ -165,6 +176,8 @@ bool dbtask_wal_is_long(const struct dbtask *t);
 void dbtask_park(struct dbtask *t, const char *why);
 /* From files that are open still, while their names are gone or mean others. */
 void dbtask_capture_last(struct dbtask *t);
+/* A batch is in the replica. */
+void dbtask_note_sent(struct dbtask *t);
 /* By the one who holds uploading, or alone. */
 LS_MUST_USE int dbtask_try_upload(struct dbtask *t, struct ls_err *err);
 LS_MUST_USE int dbtask_open_or_capture(struct dbtask *t, struct ls_err *err);

@@ -176,9 +176,10 @@ decide(struct dbtask *t, bool found, const char **why, struct ls_err *err)
 }
 
 /* Of a database that has nothing to do with what is remembered or replicated, a restore may have
- * been forgotten (decisions.md 11): nothing of the replica is lost by going on. */
-static void
-tell_rebase(struct dbtask *t, const char *why, bool found, uint64_t before)
+ * been forgotten (decisions.md 11): nothing of the replica is lost by going on, and what is old is
+ * kept for a week. */
+static int
+tell_rebase(struct dbtask *t, const char *why, bool found, uint64_t before, struct ls_err *err)
 {
 	bool fresh = upload_info(t->upload)->fresh;
 	bool strange = !found || t->capture.pos.dev != t->db.st.st_dev ||
@@ -187,11 +188,13 @@ tell_rebase(struct dbtask *t, const char *why, bool found, uint64_t before)
 	log_write(fresh ? LOG_INFO : LOG_WARN, "full image", LOG_STR("db", t->name),
 		  LOG_STR("reason", why), LOG_TXID("txid", t->capture.next_txid),
 		  LOG_TXID("state_before", before));
-	if (!fresh && strange)
-		log_write(LOG_WARN, "the replica holds an older database: was a restore forgotten?",
-			  LOG_STR("db", t->conf->path), LOG_TXID("state_before", before),
-			  LOG_STR("hint", "what it holds stays; to go back to it, stop, and "
-					  "'litestream restore -txid' with state_before"));
+	if (fresh || !strange)
+		return 0;
+	log_write(LOG_WARN, "the replica holds an older database: was a restore forgotten?",
+		  LOG_STR("db", t->conf->path), LOG_TXID("state_before", before),
+		  LOG_STR("hint", "what it holds stays; to go back to it, stop, and "
+				  "'litestream restore -txid' with state_before"));
+	return statedir_hold(&t->dir, err);
 }
 
 static int
@@ -222,10 +225,8 @@ meet_replica(struct dbtask *t, bool found, struct ls_err *err)
 	atomic_store(&t->staged, keep);
 	t->connected = true;
 	if (t->need_image)
-		tell_rebase(t, why, found, keep);
-	else
-		log_write(LOG_INFO, "resuming", LOG_STR("db", t->name),
-			  LOG_TXID("txid", c->pos.txid));
+		return tell_rebase(t, why, found, keep, err);
+	log_write(LOG_INFO, "resuming", LOG_STR("db", t->name), LOG_TXID("txid", c->pos.txid));
 	return 0;
 }
 
@@ -282,6 +283,7 @@ dbtask_open(struct dbtask *t, struct ls_err *err)
 	if ((rc = open_state(t, &found, err)) < 0 || (rc = meet_replica(t, found, err)) < 0)
 		return rc;
 	t->checkpoint.last_ns = clock_mono_ns();
+	atomic_store(&t->levels_ms, 0);
 	t->state = DBTASK_OPEN;
 	log_write(LOG_INFO, "initialized db", LOG_STR("path", t->conf->path));
 	log_write(LOG_INFO, "replicating to", LOG_STR("db", t->name),

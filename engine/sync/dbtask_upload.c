@@ -53,6 +53,7 @@ upload_one(struct dbtask *t, const struct store_call *call, uint64_t txid, struc
 	if (rc < 0)
 		return rc;
 	atomic_store(&t->acked, txid);
+	dbtask_note_sent(t);
 	log_write(LOG_DEBUG, "ltx file uploaded", LOG_STR("db", t->name), LOG_U64("level", 0),
 		  LOG_TXID("minTXID", txid), LOG_TXID("maxTXID", txid));
 	if (atomic_load(&t->image) != txid)

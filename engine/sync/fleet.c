@@ -109,6 +109,7 @@ fleet_add(struct fleet *f, const struct conf_db *conf, struct conf_db *own, stru
 	t->fleet = f;
 	t->capture_job.run = fleet_run_capture;
 	t->upload_job.run = fleet_run_upload;
+	t->levels_job.run = fleet_run_levels;
 	t->next_look_ns = UINT64_MAX;
 	rc = timers_reserve(&f->timers, f->n + 1, err);
 	pthread_mutex_lock(&f->lock);
@@ -286,7 +287,10 @@ start(struct fleet *f, struct ls_err *err)
 		rc = fleet_add(f, &f->conf->dbs[i], NULL, err);
 	if (rc < 0 || (rc = job_pool_new("capture", captures, &f->capture_pool, err)) < 0)
 		return rc;
-	return job_pool_new("upload", threads(f, UPLOAD_THREADS), &f->upload_pool, err);
+	if ((rc = job_pool_new("upload", threads(f, UPLOAD_THREADS), &f->upload_pool, err)) < 0 ||
+	    f->opts->once)
+		return rc;
+	return job_pool_new("levels", 1, &f->levels_pool, err);
 }
 
 int
@@ -335,6 +339,7 @@ fleet_free(struct fleet *f)
 		return;
 	job_pool_free(f->capture_pool);
 	job_pool_free(f->upload_pool);
+	job_pool_free(f->levels_pool);
 	while (f->n)
 		fleet_remove(f, f->tasks[f->n - 1]);
 	free(f->tasks);

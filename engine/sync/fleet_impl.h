@@ -45,7 +45,7 @@ struct fleet {
 	unsigned scan;			 /* number of the current one */
 	uint64_t scan_ns;		 /* when the next one is due, or UINT64_MAX */
 	size_t alive;			 /* members that are not dead, as last counted */
-	struct job_pool *capture_pool, *upload_pool;
+	struct job_pool *capture_pool, *upload_pool, *levels_pool;
 	int done_fd; /* eventfd: something is ready */
 	pthread_mutex_t lock;
 	pthread_cond_t idle, answered;
@@ -62,6 +62,7 @@ void fleet_wait_idle(struct fleet *f, struct dbtask *t);
 /* When jobs end. */
 void fleet_run_capture(struct job *job);
 void fleet_run_upload(struct job *job);
+void fleet_run_levels(struct job *job);
 void fleet_job_ended(struct fleet *f, struct dbtask *t, atomic_bool *busy);
 struct dbtask *fleet_of_capture_job(struct job *job);
 

@@ -95,6 +95,17 @@ fleet_run_upload(struct job *job)
 	fleet_job_ended(t->fleet, t, &t->upload_busy);
 }
 
+void
+fleet_run_levels(struct job *job)
+{
+	struct dbtask *t = LS_CONTAINER(job, struct dbtask, levels_job);
+
+	/* Not while it ends: the final sync waits for this job. */
+	if (!stop_fired(t->fleet->opts->stop))
+		dbtask_maintain(t);
+	fleet_job_ended(t->fleet, t, &t->levels_busy);
+}
+
 static void
 run_leave(struct job *job)
 {
@@ -115,7 +126,8 @@ void
 fleet_wait_idle(struct fleet *f, struct dbtask *t)
 {
 	pthread_mutex_lock(&f->lock);
-	while (atomic_load(&t->capture_busy) || atomic_load(&t->upload_busy))
+	while (atomic_load(&t->capture_busy) || atomic_load(&t->upload_busy) ||
+	       atomic_load(&t->levels_busy))
 		pthread_cond_wait(&f->idle, &f->lock);
 	pthread_mutex_unlock(&f->lock);
 }
@@ -141,7 +153,7 @@ settle(struct fleet *f, struct dbtask *t, uint64_t now)
 		t->next_look_ns = now + SECOND_LOOK_MS * MS_NS;
 	else
 		t->next_look_ns = fallback(f, t, now);
-	if (t->quiet > REST_LOOKS && !atomic_load(&t->upload_busy))
+	if (t->quiet > REST_LOOKS && !atomic_load(&t->upload_busy) && !atomic_load(&t->levels_busy))
 		dbtask_rest(t);
 }
 
@@ -204,6 +216,8 @@ serve(struct fleet *f, struct dbtask *t, uint64_t now)
 {
 	bool capturing = atomic_load(&t->capture_busy), uploading = atomic_load(&t->upload_busy);
 
+	if (!atomic_load(&t->levels_busy) && dbtask_levels_due_ns(t, now) <= now)
+		fleet_start_job(f->levels_pool, &t->levels_job, &t->levels_busy);
 	if (!uploading && !capturing && atomic_load(&t->fate))
 		t->next_look_ns = now;
 	else if (!uploading && dbtask_upload_due(t, now))
@@ -229,7 +243,8 @@ serve_leaving(struct fleet *f, struct dbtask *t, uint64_t now)
 {
 	bool late = now - t->leave_ns > LEAVE_S * SECOND_NS;
 
-	if (atomic_load(&t->capture_busy) || atomic_load(&t->upload_busy))
+	if (atomic_load(&t->capture_busy) || atomic_load(&t->upload_busy) ||
+	    atomic_load(&t->levels_busy))
 		return false;
 	fleet_end_requests(f, t, -ENOENT);
 	if (t->capture_job.run != run_leave) {
@@ -311,11 +326,13 @@ static uint64_t
 due_of(const struct dbtask *t)
 {
 	bool pending = atomic_load(&t->staged) > atomic_load(&t->acked) || atomic_load(&t->image);
-	uint64_t retry = atomic_load(&t->upload_retry_ns);
+	uint64_t retry = atomic_load(&t->upload_retry_ns), now = clock_mono_ns();
+	uint64_t due = t->next_look_ns, levels = dbtask_levels_due_ns(t, now);
 
 	/* A retry in the past: the job is under way, and its end is an event. */
-	return pending && retry > clock_mono_ns() && retry < t->next_look_ns ? retry
-									     : t->next_look_ns;
+	if (pending && retry > now && retry < due)
+		due = retry;
+	return levels < due && !atomic_load(&t->levels_busy) ? levels : due;
 }
 
 /* The tasks that are due or were touched, linked by next_ready. */

@@ -8,9 +8,12 @@ engine_libengine_a_SOURCES += \
 	engine/sync/db.c engine/sync/db.h \
 	engine/sync/dbtask.c engine/sync/dbtask.h \
 	engine/sync/db_lock.c \
+	engine/sync/dbtask_levels.c \
 	engine/sync/dbtask_open.c \
 	engine/sync/dbtask_spool.c \
 	engine/sync/dbtask_upload.c \
+	engine/sync/upload_levels.c \
+	engine/sync/upload_out.c \
 	engine/sync/upload_snapshot.c \
 	engine/sync/fleet.c engine/sync/fleet.h \
 	engine/sync/fleet_dirs.c \

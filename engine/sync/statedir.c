@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { HOLD_S = 7 * 24 * 3600 };
+
 static int
 make_dir(struct statedir *s, const char *path, struct ls_err *err)
 {
@@ -106,6 +108,30 @@ statedir_open(const char *path, const struct stat *db, const struct stat *db_dir
 		return ls_err_wrap(err, rc, "state directory");
 	}
 	return 0;
+}
+
+int
+statedir_hold(const struct statedir *s, struct ls_err *err)
+{
+	ls_autofree char *path = io_join(s->path, "hold");
+	ls_autoclose int fd = -1;
+
+	if (!path)
+		return ls_err_set(err, -ENOMEM, "out of memory");
+	if ((fd = io_open(path, O_WRONLY | O_CREAT, s->file_mode, err)) < 0)
+		return fd;
+	io_own(fd, s->uid, s->gid);
+	return io_set_time(fd, clock_wall_ms(), err);
+}
+
+bool
+statedir_is_held(const struct statedir *s)
+{
+	ls_autofree char *path = io_join(s->path, "hold");
+	struct stat st;
+
+	return !path || (io_stat(path, &st, NULL) == 0 &&
+			 st.st_mtim.tv_sec + HOLD_S > clock_wall_ms() / 1000);
 }
 
 void

@@ -25,6 +25,9 @@ struct statedir {
  * (pid, start time) into it. -EBUSY: another daemon has it; the text names its pid. */
 LS_MUST_USE int statedir_open(const char *path, const struct stat *db, const struct stat *db_dir,
 			      struct statedir *ret, struct ls_err *err);
+/* Remembers that the database may be a wrong one; whether that is less than seven days ago. */
+LS_MUST_USE int statedir_hold(const struct statedir *s, struct ls_err *err);
+bool statedir_is_held(const struct statedir *s);
 void statedir_close(struct statedir *s);
 
 #endif

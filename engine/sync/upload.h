@@ -10,6 +10,7 @@
 
 #include "engine/conf/conf.h"
 #include "engine/replica/catalog_log.h"
+#include "engine/replica/levels.h"
 #include "engine/sync/stage.h"
 
 struct upload;
@@ -62,5 +63,15 @@ upload_file(struct upload *u, const struct store_call *call, uint64_t txid, stru
  */
 LS_MUST_USE int
 upload_snapshot(struct upload *u, const struct store_call *call, uint64_t txid, struct ls_err *err);
+
+/*
+ * Merges what is due by levels.h and deletes what has expired. By one thread, beside the owner: the
+ * lock is the owner's, held by it during each call from upload_connect() on, and taken here for
+ * short. The upload must not be closed meanwhile.
+ *   ret_due_ms  wall clock: when there may be more to do; INT64_MAX: not before something is sent
+ */
+LS_MUST_USE int
+upload_maintain(struct upload *u, pthread_mutex_t *lock, const struct levels_conf *k,
+		const struct store_call *call, int64_t *ret_due_ms, struct ls_err *err);
 
 #endif

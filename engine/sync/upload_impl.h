@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Between upload.c and upload_snapshot.c. */
+/* Between the files of upload. */
 #ifndef ENGINE_SYNC_UPLOAD_IMPL_H
 #define ENGINE_SYNC_UPLOAD_IMPL_H
 
+#include "engine/base/buf.h"
 #include "engine/replica/replica.h"
+#include "engine/sync/stage.h"
 #include "engine/sync/upload.h"
 
 struct upload {
@@ -31,6 +33,26 @@ struct upload_local {
 LS_MUST_USE int upload_local_open(const struct statedir *dir, uint64_t txid,
 				  struct upload_local *ret, struct ls_err *err);
 void upload_local_close(struct upload_local *l);
+
+/* A local file that becomes an object. */
+struct upload_out {
+	char *path;
+	int fd, spill_fd;
+	uint64_t size; /* of what is written, without pending */
+	struct ls_buf pending;
+	struct stage_spill spill;
+	const struct ltx_spill *index; /* for ltx_enc.spill */
+};
+
+/* Makes the file, of that name in the state directory; close it in any case. */
+LS_MUST_USE int upload_out_open(const struct statedir *dir, const char *name,
+				struct upload_out *ret, struct ls_err *err);
+/* An ltx_sink_fn; arg is the upload_out. */
+int upload_out_write(void *arg, const void *p, size_t n, struct ls_err *err);
+/* Makes it durable, puts it as f (whose size is set), and records it. */
+LS_MUST_USE int upload_out_put(struct upload *u, const struct store_call *call,
+			       struct upload_out *o, struct catalog_file *f, struct ls_err *err);
+void upload_out_close(struct upload_out *o); /* and removes it */
 
 /* Puts under the key of f, then records it. */
 LS_MUST_USE int

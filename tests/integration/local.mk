@@ -9,6 +9,7 @@ INTEGRATION_TESTS += \
 	tests/integration/test_hazards.py \
 	tests/integration/test_interop.py \
 	tests/integration/test_kill.py \
+	tests/integration/test_levels.py \
 	tests/integration/test_mount.py \
 	tests/integration/test_replicate.py \
 	tests/integration/test_exec.py \

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The maintenance lane of a database: levels, snapshots and retention of its replica. */
+#include "config.h"
+
+#include "engine/base/log.h"
+#include "engine/sync/dbtask.h"
+
+#include <string.h>
+
+enum { RETRY_BASE_MS = 1000, RETRY_MAX_MS = 300000 };
+
+#define MS_NS UINT64_C(1000000)
+
+static struct levels_conf
+levels_of(const struct conf_db *conf)
+{
+	struct levels_conf k = {.n = conf->levels.n,
+				.snapshot_interval_ms = conf->levels.snapshot_interval_ms,
+				.snapshot_retention_ms = conf->levels.snapshot_retention_ms,
+				.l0_retention_ms = conf->levels.l0_retention_ms,
+				.keep = conf->levels.keep};
+
+	memcpy(k.interval_ms, conf->levels.interval_ms, sizeof k.interval_ms);
+	return k;
+}
+
+/* Something was sent: level 1 is due at the end of its interval, a snapshot perhaps then, too. */
+void
+dbtask_note_sent(struct dbtask *t)
+{
+	int64_t now = clock_wall_ms(), due = atomic_load(&t->levels_ms), step = 60000;
+
+	if (t->conf->levels.n)
+		step = (int64_t)t->conf->levels.interval_ms[0];
+	now = (now / step + 1) * step;
+	while (now < due && !atomic_compare_exchange_weak(&t->levels_ms, &due, now))
+		;
+}
+
+uint64_t
+dbtask_levels_due_ns(const struct dbtask *t, uint64_t now_ns)
+{
+	int64_t due = atomic_load(&t->levels_ms), now = clock_wall_ms();
+	uint64_t retry = atomic_load(&t->levels_retry_ns), at = now_ns;
+
+	if (t->state != DBTASK_OPEN || due == INT64_MAX)
+		return UINT64_MAX;
+	if (due > now)
+		at += (uint64_t)(due - now) * MS_NS;
+	return at > retry ? at : retry;
+}
+
+void
+dbtask_maintain(struct dbtask *t)
+{
+	struct store_call call = {.stop = t->abort, .priority = STORE_PRIO_BACKGROUND};
+	struct levels_conf k = levels_of(t->conf);
+	int64_t due = INT64_MAX;
+	struct ls_err err = {0};
+	uint64_t wait_ms = RETRY_BASE_MS;
+	int rc;
+
+	LS_AUTOLOCK(&t->maintaining);
+	if (t->state != DBTASK_OPEN || atomic_load(&t->fate) != DBTASK_GOES_ON)
+		return;
+	atomic_store(&t->levels_ms, INT64_MAX);
+	k.hold = statedir_is_held(&t->dir);
+	rc = upload_maintain(t->upload, &t->uploading, &k, &call, &due, &err);
+	if (rc < 0) {
+		wait_ms = backoff_next_ms(&t->levels_backoff, RETRY_BASE_MS, RETRY_MAX_MS);
+		due = 0;
+		/* The replica is not what its catalog says. */
+		if (rc == -ENOENT || rc == -ESTALE)
+			atomic_store(&t->fate, DBTASK_REBASE);
+		else if (rc == -EEXIST) {
+			pthread_mutex_lock(&t->uploading);
+			dbtask_set_foreign(t, &err);
+			pthread_mutex_unlock(&t->uploading);
+		}
+		if (rc != -ECANCELED && strcmp(t->levels_err.msg, err.msg) != 0)
+			log_write(LOG_ERROR, "compaction failed", LOG_STR("db", t->conf->path),
+				  LOG_STR("error", err.msg), LOG_MS("retry-in", wait_ms));
+		t->levels_err = err;
+	} else {
+		t->levels_err.msg[0] = '\0';
+		backoff_reset(&t->levels_backoff);
+	}
+	/* What was sent meanwhile may be due sooner. */
+	if (due < atomic_load(&t->levels_ms))
+		atomic_store(&t->levels_ms, due);
+	atomic_store(&t->levels_retry_ns, clock_mono_ns() + wait_ms * MS_NS);
+}

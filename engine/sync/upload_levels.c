@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The levels of one replica: merges what levels.h says is due, object by object, and deletes what
+ * has expired. A merge reads the objects of the replica, is written to a local file, and only then
+ * put; nothing is deleted before what replaces it is durable and recorded.
+ */
+#include "config.h"
+
+#include "engine/base/clock.h"
+#include "engine/base/log.h"
+#include "engine/format/ltx_merge.h"
+#include "engine/sync/upload_impl.h"
+
+enum { DELETE_BATCH = 1000 };
+
+/* ---- merging ---- */
+
+/* An object as the source of a decoder. */
+struct input {
+	const struct upload *u;
+	const struct store_call *call;
+	char key[REPLICA_KEY_MAX];
+	struct ltx_dec *dec;
+};
+
+static int
+read_object(void *arg, uint64_t off, void *p, size_t n, size_t *ret_n, struct ls_err *err)
+{
+	struct input *in = arg;
+	struct store_get g = {.key = in->key, .off = off, .len = n};
+	size_t got;
+	int rc;
+
+	*ret_n = 0;
+	while (*ret_n < n) {
+		g.off = off + *ret_n;
+		g.len = n - *ret_n;
+		rc = store_get(in->u->store, in->call, &g, (uint8_t *)p + *ret_n, &got, NULL, err);
+		if (rc < 0)
+			return rc;
+		if (got == 0)
+			return 0;
+		*ret_n += got;
+	}
+	return 0;
+}
+
+/* What is being made. */
+struct merging {
+	struct levels_work work;
+	struct input in[LEVELS_INPUTS_MAX];
+	struct ltx_dec *dec[LEVELS_INPUTS_MAX];
+	struct upload_out out;
+	struct catalog_file result;
+};
+
+static void
+merging_done(struct merging *m)
+{
+	for (size_t i = 0; i < m->work.n; i++)
+		ltx_dec_close(m->dec[i]);
+	upload_out_close(&m->out);
+	free(m);
+}
+
+static int
+merge(struct upload *u, const struct store_call *call, struct merging *m, struct ls_err *err)
+{
+	struct ltx_merge_out out = {.flags = LTX_NO_CHECKSUM,
+				    .encoding = u->conf->encoding == CONF_LTX_BLOCK ? LTX_BLOCK
+										    : LTX_FRAME,
+				    .sink = upload_out_write,
+				    .arg = &m->out};
+	struct ltx_header h;
+	int rc = upload_out_open(u->dir, "level.tmp", &m->out, err);
+
+	out.spill = m->out.index;
+	for (size_t i = 0; rc == 0 && i < m->work.n; i++) {
+		const struct catalog_file *f = &m->work.in[i];
+
+		m->in[i] = (struct input){.u = u, .call = call};
+		replica_key(&u->replica, f->level, f->min, f->max, m->in[i].key);
+		rc = ltx_dec_open(read_object, &m->in[i], f->size, &m->dec[i], err);
+		if (rc < 0)
+			return ls_err_wrap(err, rc, "'%s'", m->in[i].key);
+	}
+	if (rc == 0)
+		rc = ltx_merge(m->dec, m->work.n, &out, &h, NULL, err);
+	if (rc == 0)
+		m->result = (struct catalog_file){.level = (uint8_t)m->work.level,
+						  .min = h.min_txid,
+						  .max = h.max_txid,
+						  .time_ms = h.time_ms,
+						  .time_exact = true};
+	return rc;
+}
+
+static int
+publish(struct upload *u, const struct store_call *call, struct merging *m, pthread_mutex_t *lock,
+	struct ls_err *err)
+{
+	int rc;
+
+	LS_AUTOLOCK(lock);
+	/* The snapshot of a full image may have come meanwhile. */
+	if (catalog_find(catalog_log_catalog(u->log), &m->result))
+		return 0;
+	if ((rc = upload_same_root(u, call, err)) < 0 ||
+	    (rc = upload_out_put(u, call, &m->out, &m->result, err)) < 0)
+		return rc;
+	log_write(LOG_DEBUG, "compaction complete", LOG_STR("path", u->conf->path),
+		  LOG_U64("level", m->result.level), LOG_TXID("txid.min", m->result.min),
+		  LOG_TXID("txid.max", m->result.max), LOG_U64("size", m->result.size),
+		  LOG_U64("files", m->work.n));
+	return 0;
+}
+
+/* One file. *ret_more: it was written, and another one may be due. */
+static int
+merge_next(struct upload *u, pthread_mutex_t *lock, const struct levels_conf *k,
+	   const struct store_call *call, bool *ret_more, struct ls_err *err)
+{
+	struct merging *m = calloc(1, sizeof *m);
+	int rc;
+
+	*ret_more = false;
+	if (!m)
+		return ls_err_set(err, -ENOMEM, "levels: out of memory");
+	m->out.fd = m->out.spill_fd = -1;
+	pthread_mutex_lock(lock);
+	rc = levels_next(catalog_log_catalog(u->log), k, clock_wall_ms(), &m->work, err);
+	pthread_mutex_unlock(lock);
+	if (rc == 0 && m->work.n && (rc = merge(u, call, m, err)) == 0) {
+		rc = publish(u, call, m, lock, err);
+		*ret_more = rc == 0;
+	}
+	merging_done(m);
+	return rc;
+}
+
+/* ---- deleting ---- */
+
+static int
+delete_files(struct upload *u, const struct store_call *call, const struct catalog_file *v,
+	     size_t n, struct ls_err *err)
+{
+	ls_autofree char(*keys)[REPLICA_KEY_MAX] = ls_alloc_array(n + 1, sizeof *keys);
+	ls_autofree const char **list = ls_alloc_array(n + 1, sizeof *list);
+	int rc;
+
+	if (!keys || !list)
+		return ls_err_set(err, -ENOMEM, "levels: out of memory");
+	for (size_t i = 0; i < n; i++) {
+		replica_key(&u->replica, v[i].level, v[i].min, v[i].max, keys[i]);
+		list[i] = keys[i];
+	}
+	if ((rc = store_del(u->store, call, list, n, err)) < 0)
+		return rc;
+	for (size_t i = 0; rc == 0 && i < n; i++)
+		rc = catalog_log_del(u->log, &v[i], err);
+	return rc;
+}
+
+static int
+expire(struct upload *u, pthread_mutex_t *lock, const struct levels_conf *k,
+       const struct store_call *call, struct ls_err *err)
+{
+	ls_autofree struct catalog_file *v = NULL;
+	size_t n = 0;
+	int rc;
+
+	LS_AUTOLOCK(lock);
+	rc = levels_expired(catalog_log_catalog(u->log), k, clock_wall_ms(), &v, &n, err);
+	if (rc < 0 || n == 0 || (rc = upload_same_root(u, call, err)) < 0)
+		return rc;
+	for (size_t i = 0; rc == 0 && i < n; i += DELETE_BATCH)
+		rc = delete_files(u, call, v + i, n - i < DELETE_BATCH ? n - i : DELETE_BATCH, err);
+	if (rc == 0)
+		log_write(LOG_DEBUG, "retention enforced", LOG_STR("path", u->conf->path),
+			  LOG_U64("deleted_count", n));
+	return rc;
+}
+
+int
+upload_maintain(struct upload *u, pthread_mutex_t *lock, const struct levels_conf *k,
+		const struct store_call *call, int64_t *ret_due_ms, struct ls_err *err)
+{
+	bool more = true;
+	int rc = 0;
+
+	while (rc == 0 && more && (rc = store_call_check(call, err)) == 0)
+		rc = merge_next(u, lock, k, call, &more, err);
+	if (rc == 0)
+		rc = expire(u, lock, k, call, err);
+	if (rc < 0)
+		return rc;
+	LS_AUTOLOCK(lock);
+	*ret_due_ms = levels_due(catalog_log_catalog(u->log), k);
+	return 0;
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+
+#include "engine/base/io.h"
+#include "engine/sync/upload_impl.h"
+
+enum { PENDING = 1 << 20 };
+
+int
+upload_out_open(const struct statedir *dir, const char *name, struct upload_out *ret,
+		struct ls_err *err)
+{
+	struct upload_out *o = ret;
+	int rc;
+
+	*o = (struct upload_out){.fd = -1, .spill_fd = -1};
+	ls_buf_init(&o->pending, PENDING);
+	if (!(o->path = io_join(dir->path, name)))
+		return ls_err_set(err, -ENOMEM, "upload: out of memory");
+	if ((o->fd = io_open(o->path, O_RDWR | O_CREAT | O_TRUNC, dir->file_mode, err)) < 0)
+		return o->fd;
+	if ((rc = stage_spill_open(dir, &o->spill_fd, err)) < 0)
+		return rc;
+	o->index = stage_spill_init(&o->spill, o->spill_fd);
+	return 0;
+}
+
+static int
+flush(struct upload_out *o, struct ls_err *err)
+{
+	int rc = io_pwrite(o->fd, o->pending.p, o->pending.len, o->size, err);
+
+	o->size += o->pending.len;
+	o->pending.len = 0;
+	return rc;
+}
+
+int
+upload_out_write(void *arg, const void *p, size_t n, struct ls_err *err)
+{
+	struct upload_out *o = arg;
+	int rc;
+
+	if (o->pending.len + n > PENDING && (rc = flush(o, err)) < 0)
+		return rc;
+	if (n > PENDING) { /* the page index of a large database */
+		rc = io_pwrite(o->fd, p, n, o->size, err);
+		o->size += n;
+		return rc;
+	}
+	return ls_buf_append(&o->pending, p, n) < 0
+		       ? ls_err_set(err, -ENOMEM, "upload: out of memory")
+		       : 0;
+}
+
+int
+upload_out_put(struct upload *u, const struct store_call *call, struct upload_out *o,
+	       struct catalog_file *f, struct ls_err *err)
+{
+	struct upload_local l = {.path = o->path, .fd = o->fd, .time_ms = f->time_ms};
+	int rc;
+
+	if ((rc = flush(o, err)) < 0 || (rc = io_fsync(o->fd, o->path, err)) < 0)
+		return rc;
+	l.size = f->size = o->size;
+	return upload_put(u, call, &l, f, err);
+}
+
+void
+upload_out_close(struct upload_out *o)
+{
+	int ignored = 0;
+
+	if (o->fd >= 0) {
+		close(o->fd);
+		ignored = io_unlink(o->path, NULL);
+	}
+	(void)ignored;
+	if (o->spill_fd >= 0)
+		close(o->spill_fd);
+	ls_buf_done(&o->pending);
+	free(o->path);
+	*o = (struct upload_out){.fd = -1, .spill_fd = -1};
+}

@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Levels, snapshots and retention of a living replica, with intervals of seconds."""
+import os
+import sys
+import threading
+import time
+
+import pytest
+
+import tap
+from common import *
+
+SECONDS = 600 if os.environ.get("LS_TEST_LONG") else 20
+KINDS = ["insert"] * 6 + ["update"] * 3 + ["delete"] * 2 + ["rollback", "big", "vacuum"]
+LEVELS = """
+levels: [{interval: 1s}, {interval: 3s}, {interval: 9s}]
+snapshot: {interval: 5s, retention: 10s}
+l0-retention: 2s
+"""
+
+
+def configure(shm, db, replica):
+    conf = os.path.join(shm, "c.yml")
+    with open(conf, "w", encoding="utf8") as f:
+        f.write(f"{LEVELS}dbs:\n- path: {db}\n  replica:\n    path: {replica}\n    sync-interval: 50ms\n")
+    return conf
+
+
+def levels(replica):
+    return {n: len(os.listdir(f"{replica}/ltx/{n}")) if os.path.isdir(f"{replica}/ltx/{n}") else 0 for n in (0, 1, 2, 3, 9)}
+
+
+def points(replica):
+    """TXIDs that files without a gap lead to."""
+    ends, files = set(), [(int(f["min_txid"], 16), int(f["max_txid"], 16)) for f in ltx(replica)]
+    for low, high in sorted(files, key=lambda f: f[1]):
+        if low == 1 or any(low - 1 <= e < high for e in ends):
+            ends.add(high)
+    return [f"{t:016x}" for t in sorted(ends)]
+
+
+def check_points(replica, shm):
+    last, ids = -1, points(replica)
+    for t in ids:
+        restore(replica, os.path.join(shm, "point.db"), "-txid", t)
+        n = check_state(os.path.join(shm, "point.db"))
+        assert n >= last, f"TXID {t} holds state {n}, the one before {last}"
+        last = n
+    return len(ids)
+
+
+class Reader(threading.Thread):
+    """Restores, all the while, some point that was listed a moment ago."""
+
+    def __init__(self, replica, shm):
+        super().__init__()
+        self.replica, self.out, self.stop, self.bad, self.done = replica, os.path.join(shm, "reader.db"), False, [], 0
+
+    def run(self):
+        while not self.stop:
+            ids = points(self.replica)
+            t = ids[self.done * 7919 % len(ids)]
+            p = litestream("restore", "-force", "-o", self.out, "-txid", t, url(self.replica), ok=None)
+            if p.rc == 0:
+                check_state(self.out, full=False)
+                self.done += 1
+            elif t in points(self.replica):      # else it has expired meanwhile
+                self.bad.append((t, p.err))
+
+
+def test_a_replica_under_load_stays_small_and_true(shm):
+    """A writer without a pause, kills, and a reader: every listed point is one committed state, and what is old goes."""
+    db, replica, ledger = (os.path.join(shm, n) for n in ("a.db", "rep", "ledger"))
+    new_database(db).close()
+    conf = configure(shm, db, replica)
+    d = Daemon(db, replica, os.path.join(shm, "log"), config=conf).ready()
+    keeper = connect(db)
+    w = start_writer(db, 5, ledger, 1 << 30, *KINDS)
+    reader = Reader(replica, shm)
+    reader.start()
+    most, end, kills = 0, time.monotonic() + SECONDS, 0
+    while time.monotonic() < end:
+        time.sleep(2.7)                         # a moment of its life
+        most = max(most, sum(levels(replica).values()))
+        d.kill()
+        d = Daemon(db, replica, os.path.join(shm, f"log{kills}"), config=conf).ready()
+        kills += 1
+    reader.stop = True
+    reader.join()
+    w.kill()
+    w.wait()
+    time.sleep(4)                               # the last intervals end
+    n = levels(replica)
+    d.stop()
+    assert not reader.bad and reader.done > 3, reader.bad[:3]
+    states = check_points(replica, shm)
+    said = last_committed(ledger)
+    restore(replica, os.path.join(shm, "r.db"))
+    assert check_state(os.path.join(shm, "r.db")) >= said
+    live_copy(db, os.path.join(shm, "live.db"))
+    assert_same_database(os.path.join(shm, "live.db"), os.path.join(shm, "r.db"))
+    keeper.close()
+    print(f"{said} commits, {kills} kills, {reader.done} restores beside it, {states} points, files {n}, at most {most}")
+    assert n[0] < 5 and n[1] and n[2] and n[9] <= 8, n      # a kill can cost a full image
+    assert most < 400
+
+
+def test_the_released_program_restores_every_point(shm):
+    program = peer("0.5.17")
+    db, replica = os.path.join(shm, "a.db"), os.path.join(shm, "rep")
+    c = new_database(db)
+    conf = configure(shm, db, replica)
+    with Daemon(db, replica, os.path.join(shm, "log"), config=conf).ready() as d:
+        for _ in range(60):
+            commit(c, 1, size=700)
+            time.sleep(0.1)                     # over several intervals
+        wait_for("level 2 and a later snapshot", lambda: levels(replica)[2] and levels(replica)[9] > 1)
+        d.stop()
+    c.close()
+    for t in points(replica):
+        a, b = os.path.join(shm, "a.out"), os.path.join(shm, "b.out")
+        remove_database(a)
+        run(program, "restore", "-o", a, "-txid", t, url(replica))
+        restore(replica, b, "-txid", t)
+        assert_same_database(a, b)
+    remove_database(os.path.join(shm, "a.out"))
+    run(program, "restore", "-o", os.path.join(shm, "a.out"), url(replica))
+    assert check_state(os.path.join(shm, "a.out")) == 60
+
+
+def test_retention_can_be_off(place, shm):
+    db, replica = place
+    conf = configure(shm, db, replica)
+    with open(conf, "a", encoding="utf8") as f:
+        f.write("retention: {enabled: false}\n")
+    c = connect(db)
+    with Daemon(db, replica, os.path.join(shm, "log"), config=conf).ready() as d:
+        for i in range(30):
+            commit(c)
+            time.sleep(0.1)
+        wait_for("level 1", lambda: levels(replica)[1] > 1)
+        time.sleep(3)                           # l0-retention passes
+        d.stop()
+    assert levels(replica)[0] > 20
+    check_level0(replica)
+
+
+@pytest.mark.parametrize("text,says", [
+    ("levels: [{interval: 0s}]", "compaction interval must be greater than 0"),
+    ("snapshot: {interval: 0s}", "snapshot interval must be greater than 0"),
+    ("snapshot: {retention: 0s}", "snapshot retention must be greater than 0"),
+    ("l0-retention-check-interval: 0s", "check interval must be greater than 0"),
+    ("levels: [%s]" % ", ".join(["{interval: 1s}"] * 9), "8 at most"),
+])
+def test_bad_settings(text, says, place, shm):
+    db, replica = place
+    conf = os.path.join(shm, "c.yml")
+    with open(conf, "w", encoding="utf8") as f:
+        f.write(f"{text}\ndbs: [{{path: {db}, replica: {{path: {replica}}}}}]\n")
+    p = litestream("replicate", "-config", conf, ok=False)
+    assert says in p.err
+
+
+if __name__ == "__main__":
+    sys.exit(tap.main(__file__))
