@@ -60,7 +60,8 @@ check-tsan:
 # What is worth its time in a sanitizer build: interoperation, golden files and mounts run in the other.
 ASAN_TESTS = $(UNIT_TESTS) $(FAULT_TESTS) tests/integration/test_capture.py \
 	tests/integration/test_cli.py tests/integration/test_flip.py \
-	tests/integration/test_kill.py tests/integration/test_replicate.py
+	tests/integration/test_kill.py tests/integration/test_levels.py \
+	tests/integration/test_replicate.py
 check-asan:
 	$(MAKE) check TESTS='$(ASAN_TESTS)'
 distcheck-quick:
