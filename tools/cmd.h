@@ -25,6 +25,7 @@ int cmd_info(struct cmd_context *c, int argc, char **argv, struct ls_err *err);
 int cmd_list(struct cmd_context *c, int argc, char **argv, struct ls_err *err);
 int cmd_ltx(struct cmd_context *c, int argc, char **argv, struct ls_err *err);
 int cmd_wal(struct cmd_context *c, int argc, char **argv, struct ls_err *err);
+int cmd_points(struct cmd_context *c, int argc, char **argv, struct ls_err *err);
 int cmd_replicate(struct cmd_context *c, int argc, char **argv, struct ls_err *err);
 int cmd_reset(struct cmd_context *c, int argc, char **argv, struct ls_err *err);
 int cmd_restore(struct cmd_context *c, int argc, char **argv, struct ls_err *err);
@@ -34,7 +35,7 @@ int cmd_version(struct cmd_context *c, int argc, char **argv, struct ls_err *err
 
 extern const char cmd_databases_usage[], cmd_ltx_usage[], cmd_replicate_usage[],
 	cmd_restore_usage[], cmd_info_usage[], cmd_list_usage[], cmd_sync_usage[],
-	cmd_reset_usage[], cmd_status_usage[], cmd_version_usage[];
+	cmd_points_usage[], cmd_reset_usage[], cmd_status_usage[], cmd_version_usage[];
 
 /* The two flags of every command that reads a configuration, for its usage text. */
 #define CMD_CONFIG_USAGE                                                                           \

@@ -2,7 +2,6 @@
 #include "config.h"
 
 #include "engine/base/timex.h"
-#include "engine/replica/catalog.h"
 #include "tools/cmd.h"
 #include "tools/opt.h"
 #include "tools/print.h"
@@ -78,37 +77,13 @@ print_as_json(const struct catalog_file *files, size_t n, struct ls_err *err)
 	return print_json(list, err);
 }
 
-/* A root that is provably missing is an empty replica, which the user should hear of. */
-static int
-load(struct store *store, struct catalog *ret, struct ls_err *err)
-{
-	char identity[STORE_ETAG_MAX];
-	bool parent_ok = false;
-	struct replica r;
-	int rc = store_root(store, NULL, false, identity, &parent_ok, err);
-
-	if (rc == -ENOENT && parent_ok) {
-		fprintf(stderr, "Warning: %s\n", err->msg);
-		return 0;
-	}
-	if (rc < 0)
-		return rc;
-	replica_init(&r, store);
-	return catalog_load(&r, NULL, ret, err);
-}
-
 static int
 list(const struct conf_replica *conf, int lo, int hi, bool json, struct ls_err *err)
 {
 	LS_AUTO(catalog_done) struct catalog cat = {0};
-	struct store *store = NULL;
 	size_t first, n;
-	int rc;
+	int rc = source_catalog(conf, false, &cat, err);
 
-	if ((rc = conf_open_store(conf, &store, err)) < 0)
-		return rc;
-	rc = load(store, &cat, err);
-	store_close(store);
 	if (rc < 0)
 		return rc;
 	first = cat.first[lo];

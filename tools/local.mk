@@ -5,6 +5,7 @@ tools_libtools_a_SOURCES = \
 	tools/cmd.h \
 	tools/cmd_databases.c \
 	tools/cmd_ltx.c \
+	tools/cmd_points.c \
 	tools/cmd_replicate.c \
 	tools/cmd_socket.c \
 	tools/cmd_reset.c \

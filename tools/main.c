@@ -17,6 +17,7 @@ static const struct cmd commands[] = {
 	{"info", cmd_info, "tells about a running daemon", cmd_info_usage},
 	{"list", cmd_list, "lists the databases of a running daemon", cmd_list_usage},
 	{"ltx", cmd_ltx, "list available LTX files for a database", cmd_ltx_usage},
+	{"points", cmd_points, "lists what can be restored", cmd_points_usage},
 	{"replicate", cmd_replicate, "runs a server to replicate databases", cmd_replicate_usage},
 	{"reset", cmd_reset, "removes the local state of a database", cmd_reset_usage},
 	{"restore", cmd_restore, "recovers database backup from a replica", cmd_restore_usage},

@@ -109,3 +109,36 @@ source_close(struct source *s)
 	conf_done(&s->conf);
 	conf_replica_done(&s->from_url);
 }
+
+static int
+load(struct store *store, bool times, struct catalog *ret, struct ls_err *err)
+{
+	char identity[STORE_ETAG_MAX];
+	bool parent_ok = false;
+	struct replica r;
+	int rc = store_root(store, NULL, false, identity, &parent_ok, err);
+
+	if (rc == -ENOENT && parent_ok) {
+		fprintf(stderr, "Warning: %s\n", err->msg);
+		return 0;
+	}
+	if (rc < 0)
+		return rc;
+	replica_init(&r, store);
+	if ((rc = catalog_load(&r, NULL, ret, err)) < 0 || !times)
+		return rc;
+	return catalog_fill_times(ret, &r, NULL, err);
+}
+
+int
+source_catalog(const struct conf_replica *conf, bool times, struct catalog *ret, struct ls_err *err)
+{
+	struct store *store = NULL;
+	int rc = conf_open_store(conf, &store, err);
+
+	if (rc < 0)
+		return rc;
+	rc = load(store, times, ret, err);
+	store_close(store);
+	return rc;
+}

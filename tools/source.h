@@ -5,6 +5,7 @@
 #define TOOLS_SOURCE_H
 
 #include "engine/conf/conf.h"
+#include "engine/replica/catalog.h"
 
 struct source_args {
 	const char *config; /* -config */
@@ -26,6 +27,11 @@ void source_close(struct source *s);
 /* The configuration with the members of its directories; logging to standard error is set up. */
 LS_MUST_USE int
 source_load(const char *config, bool no_expand_env, struct conf *ret, struct ls_err *err);
+
+/* All files of a replica; times: exact ones. A root that is provably missing is an empty replica,
+ * with a warning on standard error. */
+LS_MUST_USE int source_catalog(const struct conf_replica *conf, bool times, struct catalog *ret,
+			       struct ls_err *err);
 
 /* Sets up logging: level (-log-level), else $LOG_LEVEL, else the configuration, which may be NULL;
  * to_stderr wins. Logs the warnings of the configuration. */

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Levels, snapshots and retention of a living replica, with intervals of seconds."""
+import json
 import os
 import sys
 import threading
@@ -31,6 +32,10 @@ def levels(replica):
 
 
 def points(replica):
+    return [p["txid"] for p in json.loads(litestream("points", "-json", url(replica)).out)["points"]]
+
+
+def reachable(replica):
     """TXIDs that files without a gap lead to."""
     ends, files = set(), [(int(f["min_txid"], 16), int(f["max_txid"], 16)) for f in ltx(replica)]
     for low, high in sorted(files, key=lambda f: f[1]):
@@ -117,6 +122,7 @@ def test_the_released_program_restores_every_point(shm):
         wait_for("level 2 and a later snapshot", lambda: levels(replica)[2] and levels(replica)[9] > 1)
         d.stop()
     c.close()
+    assert points(replica) == reachable(replica)
     for t in points(replica):
         a, b = os.path.join(shm, "a.out"), os.path.join(shm, "b.out")
         remove_database(a)
@@ -126,6 +132,25 @@ def test_the_released_program_restores_every_point(shm):
     remove_database(os.path.join(shm, "a.out"))
     run(program, "restore", "-o", os.path.join(shm, "a.out"), url(replica))
     assert check_state(os.path.join(shm, "a.out")) == 60
+
+
+def test_points_tell_edges_and_gaps(place, shm):
+    db, replica = place
+    c = connect(db)
+    for _ in range(6):
+        commit(c)
+        once(db, replica)
+    listed = json.loads(litestream("points", "-json", url(replica)).out)
+    assert [p["txid"] for p in listed["points"]] == txids(replica) and not listed["gaps"]
+    assert listed["points"][0]["snapshot"] and listed["points"][-1]["level"] == 0
+    table = litestream("points", url(replica)).out.splitlines()
+    assert table[0].split() == ["txid", "level", "size", "created"] and len(table) == 1 + len(listed["points"])
+    os.unlink(f"{replica}/ltx/0/0000000000000004-0000000000000004.ltx")
+    listed = json.loads(litestream("points", "-json", url(replica)).out)
+    assert [int(p["txid"], 16) for p in listed["points"]] == [1, 2, 3]
+    assert listed["gaps"] == [{"after": "0000000000000003", "before": "0000000000000005"}]
+    assert "between 0000000000000003 and 0000000000000005" in litestream("points", url(replica)).out
+    assert litestream("points", url(os.path.join(shm, "none"))).out.split() == ["txid", "level", "size", "created"]
 
 
 def test_retention_can_be_off(place, shm):
