@@ -234,30 +234,47 @@ levels_expired(const struct catalog *c, const struct levels_conf *k, int64_t now
 
 /* ---- when ---- */
 
-static int64_t
-earlier(int64_t a, int64_t b)
+/* The earlier one, of those that are not past. */
+static void
+note_due(int64_t *due, int64_t at, int64_t now_ms)
 {
-	return a < b ? a : b;
+	if (at > now_ms && at < *due)
+		*due = at;
+}
+
+/* What expires later, without more being written: what is old enough now has been deleted, or
+ * stays. */
+static void
+note_expiry(const struct catalog *c, const struct levels_conf *k, int64_t now_ms, int64_t *due)
+{
+	const struct catalog_file *v = files(c, 0), *whole;
+
+	for (size_t i = 0; k->n && k->l0_retention_ms && i + 1 < count(c, 0); i++) {
+		whole = covering(c, 1, v[i].min, v[i].max);
+		if (whole || is_image(c, &v[i]))
+			note_due(due,
+				 (whole ? whole : &v[i])->time_ms + (int64_t)k->l0_retention_ms,
+				 now_ms);
+	}
+	v = files(c, LTX_LEVEL_SNAPSHOT);
+	for (size_t i = 1; !k->hold && i < count(c, LTX_LEVEL_SNAPSHOT); i++)
+		note_due(due, v[i].time_ms + (int64_t)k->snapshot_retention_ms, now_ms);
 }
 
 int64_t
-levels_due(const struct catalog *c, const struct levels_conf *k)
+levels_due(const struct catalog *c, const struct levels_conf *k, int64_t now_ms)
 {
-	const struct catalog_file *v = files(c, LTX_LEVEL_SNAPSHOT);
-	int64_t due = snapshot_due(c, k);
+	int64_t due = INT64_MAX;
 
+	note_due(&due, snapshot_due(c, k), now_ms);
 	for (unsigned i = 0; i < k->n; i++) {
 		size_t at = first_missing(c, (int)i + 1);
 
 		if (at < count(c, (int)i))
-			due = earlier(due,
-				      window_end(files(c, (int)i)[at].time_ms, k->interval_ms[i]));
+			note_due(&due, window_end(files(c, (int)i)[at].time_ms, k->interval_ms[i]),
+				 now_ms);
 	}
-	if (k->keep)
-		return due;
-	if (k->n && k->l0_retention_ms && count(c, 0) > 1)
-		due = earlier(due, files(c, 0)->time_ms + (int64_t)k->l0_retention_ms);
-	if (count(c, LTX_LEVEL_SNAPSHOT) > 1)
-		due = earlier(due, v[1].time_ms + (int64_t)k->snapshot_retention_ms);
+	if (!k->keep)
+		note_expiry(c, k, now_ms, &due);
 	return due;
 }

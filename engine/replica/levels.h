@@ -45,7 +45,8 @@ LS_MUST_USE int levels_next(const struct catalog *c, const struct levels_conf *k
 /* What may be deleted, copies without etags, oldest first; caller frees. */
 LS_MUST_USE int levels_expired(const struct catalog *c, const struct levels_conf *k, int64_t now_ms,
 			       struct catalog_file **ret, size_t *ret_n, struct ls_err *err);
-/* When one of the two may have something next, if nothing is written before; INT64_MAX: never. */
-int64_t levels_due(const struct catalog *c, const struct levels_conf *k);
+/* When one of the two may have something next, later than now, after both have been called for now
+ * and if nothing is written before; INT64_MAX: never. */
+int64_t levels_due(const struct catalog *c, const struct levels_conf *k, int64_t now_ms);
 
 #endif

@@ -149,7 +149,7 @@ void dbtask_upload(struct dbtask *t);
 
 /* Maintenance lane: levels, snapshots, retention. When it is due, or UINT64_MAX. */
 uint64_t dbtask_levels_due_ns(const struct dbtask *t, uint64_t now_ns);
-void dbtask_maintain(struct dbtask *t);
+void dbtask_maintain(struct dbtask *t, const struct stop *stop);
 
 /*
  * The end: captures and uploads everything. An error names what is not replicated.

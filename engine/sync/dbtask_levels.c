@@ -51,9 +51,9 @@ dbtask_levels_due_ns(const struct dbtask *t, uint64_t now_ns)
 }
 
 void
-dbtask_maintain(struct dbtask *t)
+dbtask_maintain(struct dbtask *t, const struct stop *stop)
 {
-	struct store_call call = {.stop = t->abort, .priority = STORE_PRIO_BACKGROUND};
+	struct store_call call = {.stop = stop, .priority = STORE_PRIO_BACKGROUND};
 	struct levels_conf k = levels_of(t->conf);
 	int64_t due = INT64_MAX;
 	struct ls_err err = {0};

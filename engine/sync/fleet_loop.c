@@ -102,7 +102,7 @@ fleet_run_levels(struct job *job)
 
 	/* Not while it ends: the final sync waits for this job. */
 	if (!stop_fired(t->fleet->opts->stop))
-		dbtask_maintain(t);
+		dbtask_maintain(t, t->fleet->opts->stop);
 	fleet_job_ended(t->fleet, t, &t->levels_busy);
 }
 

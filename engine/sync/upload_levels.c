@@ -118,7 +118,7 @@ publish(struct upload *u, const struct store_call *call, struct merging *m, pthr
 /* One file. *ret_more: it was written, and another one may be due. */
 static int
 merge_next(struct upload *u, pthread_mutex_t *lock, const struct levels_conf *k,
-	   const struct store_call *call, bool *ret_more, struct ls_err *err)
+	   const struct store_call *call, int64_t now_ms, bool *ret_more, struct ls_err *err)
 {
 	struct merging *m = calloc(1, sizeof *m);
 	int rc;
@@ -128,7 +128,7 @@ merge_next(struct upload *u, pthread_mutex_t *lock, const struct levels_conf *k,
 		return ls_err_set(err, -ENOMEM, "levels: out of memory");
 	m->out.fd = m->out.spill_fd = -1;
 	pthread_mutex_lock(lock);
-	rc = levels_next(catalog_log_catalog(u->log), k, clock_wall_ms(), &m->work, err);
+	rc = levels_next(catalog_log_catalog(u->log), k, now_ms, &m->work, err);
 	pthread_mutex_unlock(lock);
 	if (rc == 0 && m->work.n && (rc = merge(u, call, m, err)) == 0) {
 		rc = publish(u, call, m, lock, err);
@@ -163,14 +163,14 @@ delete_files(struct upload *u, const struct store_call *call, const struct catal
 
 static int
 expire(struct upload *u, pthread_mutex_t *lock, const struct levels_conf *k,
-       const struct store_call *call, struct ls_err *err)
+       const struct store_call *call, int64_t now_ms, struct ls_err *err)
 {
 	ls_autofree struct catalog_file *v = NULL;
 	size_t n = 0;
 	int rc;
 
 	LS_AUTOLOCK(lock);
-	rc = levels_expired(catalog_log_catalog(u->log), k, clock_wall_ms(), &v, &n, err);
+	rc = levels_expired(catalog_log_catalog(u->log), k, now_ms, &v, &n, err);
 	if (rc < 0 || n == 0 || (rc = upload_same_root(u, call, err)) < 0)
 		return rc;
 	for (size_t i = 0; rc == 0 && i < n; i += DELETE_BATCH)
@@ -185,16 +185,19 @@ int
 upload_maintain(struct upload *u, pthread_mutex_t *lock, const struct levels_conf *k,
 		const struct store_call *call, int64_t *ret_due_ms, struct ls_err *err)
 {
+	int64_t now_ms = 0;
 	bool more = true;
 	int rc = 0;
 
-	while (rc == 0 && more && (rc = store_call_check(call, err)) == 0)
-		rc = merge_next(u, lock, k, call, &more, err);
+	while (rc == 0 && more && (rc = store_call_check(call, err)) == 0) {
+		now_ms = clock_wall_ms();
+		rc = merge_next(u, lock, k, call, now_ms, &more, err);
+	}
 	if (rc == 0)
-		rc = expire(u, lock, k, call, err);
+		rc = expire(u, lock, k, call, now_ms, err);
 	if (rc < 0)
 		return rc;
 	LS_AUTOLOCK(lock);
-	*ret_due_ms = levels_due(catalog_log_catalog(u->log), k);
+	*ret_due_ms = levels_due(catalog_log_catalog(u->log), k, now_ms);
 	return 0;
 }
