@@ -98,7 +98,10 @@ def test_idle(place, shm):
     db, replica = place
     keeper = connect(db)
     commit(keeper)
-    with Daemon(db, replica, os.path.join(shm, "log")).ready() as daemon:
+    conf = os.path.join(shm, "c.yml")
+    with open(conf, "w", encoding="utf8") as f:     # short intervals: what they bring is over soon
+        f.write(f"levels: [{{interval: 1s}}]\ndbs: [{{path: {db}, replica: {{path: {replica}}}}}]\n")
+    with Daemon(db, replica, os.path.join(shm, "log"), config=conf).ready() as daemon:
         pid = daemon.p.pid
 
         def switches():
@@ -109,7 +112,7 @@ def test_idle(place, shm):
 
         def asleep():
             before = switches()
-            time.sleep(0.5)     # a stretch of idleness is what is looked for
+            time.sleep(1.5)     # a stretch of idleness, longer than an interval, is what is looked for
             return switches() == before
         wait_for("a quiet process", asleep)
         files = {p: (os.stat(p).st_size, os.stat(p).st_mtime_ns, sha(p)) for p in (db, db + "-wal")}
