@@ -67,6 +67,11 @@ def txids(replica):
     return sorted({f["max_txid"] for f in ltx(replica)})
 
 
+def points(replica):
+    """TXIDs that can be restored."""
+    return [p["txid"] for p in json.loads(litestream("points", "-json", url(replica)).out)["points"]]
+
+
 def sha(path):
     h = hashlib.sha256()
     with open(path, "rb") as f:

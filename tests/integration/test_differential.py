@@ -20,10 +20,18 @@ from common import *
 KINDS = ["insert"] * 6 + ["update"] * 3 + ["delete"] * 2 + ["rollback", "checkpoint", "big", "vacuum"]
 
 
-def conf_for(shm, db, replica):
+LEVELS = """levels: [{interval: 1s}, {interval: 3s}]
+snapshot: {interval: 4s, retention: 8s}
+l0-retention: 1s
+l0-retention-check-interval: 500ms
+"""
+TURNS = 10 if os.environ.get("LS_TEST_LONG") else 4
+
+
+def conf_for(shm, db, replica, levels):
     path = os.path.join(shm, "c.yml")
     with open(path, "w", encoding="utf8") as f:
-        f.write(f"dbs:\n- path: {db}\n  monitor-interval: 50ms\n  replica:\n    path: {replica}\n    sync-interval: 50ms\n")
+        f.write(f"{levels}dbs:\n- path: {db}\n  monitor-interval: 50ms\n  replica:\n    path: {replica}\n    sync-interval: 50ms\n")
     return path
 
 
@@ -43,7 +51,7 @@ def under(program, shm, conf):
 
 def compare(programs, db, replica, shm):
     outs = [os.path.join(shm, f"out{i}") for i in range(2)]
-    last, ids = -1, txids(replica)
+    last, ids = -1, points(replica)
     for t in ids:
         for program, out in zip(programs, outs):
             remove_database(out)
@@ -56,17 +64,18 @@ def compare(programs, db, replica, shm):
     return len(ids)
 
 
-@pytest.mark.parametrize("first", ["ours", "theirs"])
-def test_in_turns(first, shm):
+@pytest.mark.parametrize("first,levels", [("ours", ""), ("theirs", ""), ("ours", LEVELS)], ids=["ours", "theirs", "levels"])
+def test_in_turns(first, levels, shm):
+    """With levels, each of the two merges and deletes in its turn what the other one wrote."""
     seed = int(os.environ.get("LITESTREAM_TEST_SEED") or time.time())
     print("seed", seed)
     r = random.Random(seed)
     programs = {"theirs": peer("0.5.17"), "ours": LITESTREAM}
     db, replica = os.path.join(shm, "a.db"), os.path.join(shm, "rep")
     new_database(db, page_size=r.choice((1024, 4096)), auto_vacuum=r.choice((0, 2))).close()
-    conf = conf_for(shm, db, replica)
+    conf = conf_for(shm, db, replica, levels)
     order = ["ours", "theirs"] if first == "ours" else ["theirs", "ours"]
-    for turn in range(4):
+    for turn in range(TURNS):
         c = connect(db)                 # open throughout, so that no last close removes the WAL
         with under(programs[order[turn % 2]], shm, conf):
             for _ in range(6):

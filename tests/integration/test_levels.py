@@ -31,10 +31,6 @@ def levels(replica):
     return {n: len(os.listdir(f"{replica}/ltx/{n}")) if os.path.isdir(f"{replica}/ltx/{n}") else 0 for n in (0, 1, 2, 3, 9)}
 
 
-def points(replica):
-    return [p["txid"] for p in json.loads(litestream("points", "-json", url(replica)).out)["points"]]
-
-
 def reachable(replica):
     """TXIDs that files without a gap lead to."""
     ends, files = set(), [(int(f["min_txid"], 16), int(f["max_txid"], 16)) for f in ltx(replica)]
