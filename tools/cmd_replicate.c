@@ -27,6 +27,8 @@ const char cmd_replicate_usage[] =
 	"\t    ends when it ends, after a last sync. No shell: use sh -c '...' for one.\n\n"
 	"\t-restore-if-db-not-exists\n"
 	"\t    Restores a database that is missing from its replica before it starts.\n\n"
+	"\t-force-snapshot, -enforce-retention\n"
+	"\t    With -once: then makes a snapshot; then deletes what has expired.\n\n"
 	"\t-once\n"
 	"\t    Captures what is committed, and ends when it is safe in the replica.\n\n"
 	"\t-log-level LEVEL\n"
@@ -42,7 +44,7 @@ static struct stop stop, abort_now;
 
 struct args {
 	const char *config, *log_level, *exec;
-	bool no_expand_env, once, restore;
+	bool no_expand_env, once, restore, force_snapshot, enforce_retention;
 };
 
 static int
@@ -177,12 +179,19 @@ replicate_around(const struct args *a, const struct conf *conf, const char *comm
 static int
 run(const struct args *a, struct conf *conf, struct ls_err *err)
 {
-	struct fleet_opts opts = {.once = a->once, .stop = &stop, .abort = &abort_now};
+	struct fleet_opts opts = {.once = a->once,
+				  .force_snapshot = a->force_snapshot,
+				  .enforce_retention = a->enforce_retention,
+				  .stop = &stop,
+				  .abort = &abort_now};
 	const char *command = a->exec && *a->exec ? a->exec : conf->exec;
 	int rc;
 
 	if (command && *command && a->once)
 		return ls_err_set(err, -EINVAL, "cannot specify -once flag with -exec");
+	if (!a->once && (a->force_snapshot || a->enforce_retention))
+		return ls_err_set(err, -EINVAL, "cannot specify %s flag without -once",
+				  a->force_snapshot ? "-force-snapshot" : "-enforce-retention");
 	if (a->log_level && *a->log_level)
 		setenv("LOG_LEVEL", a->log_level, 1); /* for the child */
 	source_setup_log(conf, false, a->log_level);
@@ -210,8 +219,8 @@ cmd_replicate(struct cmd_context *c, int argc, char **argv, struct ls_err *err)
 				   {"once", OPT_BOOL, &a.once},
 				   {"log-level", OPT_STRING, &a.log_level},
 				   {"exec", OPT_STRING, &a.exec},
-				   {"force-snapshot", OPT_LATER, NULL},
-				   {"enforce-retention", OPT_LATER, NULL},
+				   {"force-snapshot", OPT_BOOL, &a.force_snapshot},
+				   {"enforce-retention", OPT_BOOL, &a.enforce_retention},
 				   {"restore-if-db-not-exists", OPT_BOOL, &a.restore},
 				   {0}};
 	int first, rc = opt_parse(opts, argc, argv, &first, err);

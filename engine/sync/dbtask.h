@@ -151,6 +151,11 @@ void dbtask_upload(struct dbtask *t);
 uint64_t dbtask_levels_due_ns(const struct dbtask *t, uint64_t now_ns);
 void dbtask_maintain(struct dbtask *t, const struct stop *stop);
 
+/* Once, after dbtask_finish(): a snapshot of the newest state unless there is one, and retention of
+ * snapshots and levels. */
+LS_MUST_USE int
+dbtask_levels_once(struct dbtask *t, bool snapshot, bool retention, struct ls_err *err);
+
 /*
  * The end: captures and uploads everything. An error names what is not replicated.
  *   end_ms  of the monotonic clock: the final sync of a daemon, errors are retried until then or

@@ -90,3 +90,22 @@ dbtask_maintain(struct dbtask *t, const struct stop *stop)
 		atomic_store(&t->levels_ms, due);
 	atomic_store(&t->levels_retry_ns, clock_mono_ns() + wait_ms * MS_NS);
 }
+
+int
+dbtask_levels_once(struct dbtask *t, bool snapshot, bool retention, struct ls_err *err)
+{
+	struct store_call call = {.stop = t->abort, .priority = STORE_PRIO_BACKGROUND};
+	struct levels_conf k = levels_of(t->conf);
+	int64_t ignored;
+
+	if (snapshot)
+		log_write(LOG_INFO, "taking snapshot", LOG_STR("db", t->conf->path));
+	if (retention)
+		log_write(LOG_INFO, "enforcing retention", LOG_STR("db", t->conf->path));
+	/* No level is merged, so that no batch expires either. */
+	k.n = 0;
+	k.snapshot_interval_ms = snapshot ? 1 : INT64_MAX / 2;
+	k.keep |= !retention;
+	k.hold = statedir_is_held(&t->dir);
+	return upload_maintain(t->upload, &t->uploading, &k, &call, &ignored, err);
+}

@@ -180,6 +180,17 @@ struct ending {
 	struct ls_err err;
 };
 
+static int
+finish_one(const struct fleet *f, struct dbtask *t, uint64_t end_ms, struct ls_err *err)
+{
+	const struct fleet_opts *o = f->opts;
+	int rc = dbtask_finish(t, end_ms, err);
+
+	if (rc < 0 || !o->once || !(o->force_snapshot || o->enforce_retention))
+		return rc;
+	return dbtask_levels_once(t, o->force_snapshot, o->enforce_retention, err);
+}
+
 static void
 run_finish(struct job *job)
 {
@@ -190,7 +201,7 @@ run_finish(struct job *job)
 	if (t->leaving)
 		e->rc = dbtask_leave(t, &e->err);
 	else if (t->state != DBTASK_DEAD)
-		e->rc = dbtask_finish(t, e->end_ms, &e->err);
+		e->rc = finish_one(f, t, e->end_ms, &e->err);
 	else if (f->opts->once || f->n == 1)
 		e->rc = ls_err_set(&e->err, -EIO, "database '%s' is not replicated", t->conf->path);
 	fleet_job_ended(f, t, &t->capture_busy);

@@ -32,7 +32,8 @@ def test_help_and_dispatch():
     assert litestream("restore", "-h").out and litestream("version").out.count(".") == 2
     p = litestream("restore", "-nope", ok=False)
     assert p.err.startswith("flag provided but not defined: -nope\n") and "Error:" in p.err and "Usage" in p.out
-    assert "not supported" in litestream("replicate", "-force-snapshot", "a.db", "file:///x", ok=False).err
+    for flag in ("-force-snapshot", "-enforce-retention"):
+        assert f"cannot specify {flag} flag without -once" in litestream("replicate", flag, "a.db", "file:///x", ok=False).err
 
 
 @pytest.mark.parametrize("args,text", [

@@ -149,6 +149,27 @@ def test_points_tell_edges_and_gaps(place, shm):
     assert litestream("points", url(os.path.join(shm, "none"))).out.split() == ["txid", "level", "size", "created"]
 
 
+def test_once_with_a_snapshot_and_retention(place, shm):
+    db, replica = place
+    conf = configure(shm, db, replica)
+    c = connect(db)
+    for _ in range(4):
+        commit(c)
+        litestream("replicate", "-once", "-config", conf)
+    assert levels(replica)[9] == 1
+    for _ in range(2):      # the second time there is one
+        p = litestream("replicate", "-once", "-force-snapshot", "-config", conf)
+        assert "taking snapshot" in p.out
+        assert levels(replica) == {0: len(txids(replica)), 1: 0, 2: 0, 3: 0, 9: 2}
+    before = txids(replica)
+    for name in os.listdir(f"{replica}/ltx/9"):     # both are old now: the newer one is the base
+        os.utime(f"{replica}/ltx/9/{name}", (1, 1))
+    assert "enforcing retention" in litestream("replicate", "-once", "-enforce-retention", "-config", conf).out
+    assert levels(replica)[9] == 1 and levels(replica)[0] == len(before)
+    restore(replica, os.path.join(shm, "r.db"))
+    assert check_state(os.path.join(shm, "r.db")) == 4
+
+
 def test_retention_can_be_off(place, shm):
     db, replica = place
     conf = configure(shm, db, replica)
