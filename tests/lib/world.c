@@ -17,6 +17,8 @@ int world_rows;
 static char db_path[96], url[96], out[96];
 static sqlite3 *app;
 
+#define LEVELS "WORLD_LEVELS"
+
 void
 world_must(bool good, const char *what)
 {
@@ -57,7 +59,9 @@ commit(void)
 int
 world_once(struct ls_err *err)
 {
-	struct fleet_opts opts = {.once = true};
+	bool levels = getenv(LEVELS) != NULL;
+	struct fleet_opts opts = {
+		.once = true, .force_snapshot = levels, .enforce_retention = levels};
 	struct fleet *f = NULL;
 	struct conf conf;
 	int rc = conf_from_args(db_path, url, &conf, err);
@@ -65,6 +69,8 @@ world_once(struct ls_err *err)
 	if (rc < 0)
 		return rc;
 	conf.dbs[0].min_checkpoint_page_count = 12;
+	if (levels)
+		conf.dbs[0].levels.snapshot_retention_ms = 1;
 	rc = fleet_new(&conf, &opts, &f, err);
 	if (rc == 0)
 		rc = fleet_run(f, err);
@@ -196,15 +202,17 @@ vacuumed(void)
 }
 
 const struct world_situation world_situations[] = {
-	{"first start", first_start},	    {"one commit", one_commit},
-	{"checkpoint due", checkpoint_due}, {"WAL restarted", wal_restarted},
-	{"WAL truncated", wal_truncated},   {"vacuumed", vacuumed},
+	{"first start", first_start, false},	      {"one commit", one_commit, false},
+	{"checkpoint due", checkpoint_due, false},    {"WAL restarted", wal_restarted, false},
+	{"WAL truncated", wal_truncated, false},      {"vacuumed", vacuumed, false},
+	{"snapshot and retention", one_commit, true},
 };
 
 /* A replica of some length begins anew, so that it does not grow for ever. */
 void
 world_prepare(const struct world_situation *s, uint64_t nth)
 {
+	unsetenv(LEVELS); /* by the environment, so that a child that is killed knows it, too */
 	if (nth % 16 == 1 || s->make == first_start) {
 		wipe();
 		world_sql("DELETE FROM t");
@@ -213,6 +221,8 @@ world_prepare(const struct world_situation *s, uint64_t nth)
 		world_once_must("a fresh start");
 	}
 	s->make();
+	if (s->levels)
+		setenv(LEVELS, "1", 1);
 }
 
 void

@@ -36,6 +36,7 @@ void world_check_after(int rc, uint64_t nth);
 struct world_situation {
 	const char *name;
 	void (*make)(void);
+	bool levels; /* runs also make a snapshot and delete the older ones */
 };
 extern const struct world_situation world_situations[];
 extern const size_t world_situations_n;
