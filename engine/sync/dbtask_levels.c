@@ -24,17 +24,23 @@ levels_of(const struct conf_db *conf)
 	return k;
 }
 
+/* Not later than this. */
+static void
+wake_by(struct dbtask *t, int64_t at_ms)
+{
+	int64_t due = atomic_load(&t->levels_ms);
+
+	while (at_ms < due && !atomic_compare_exchange_weak(&t->levels_ms, &due, at_ms))
+		;
+}
+
 /* Something was sent: level 1 is due at the end of its interval, a snapshot perhaps then, too. */
 void
 dbtask_note_sent(struct dbtask *t)
 {
-	int64_t now = clock_wall_ms(), due = atomic_load(&t->levels_ms), step = 60000;
+	int64_t step = t->conf->levels.n ? (int64_t)t->conf->levels.interval_ms[0] : 60000;
 
-	if (t->conf->levels.n)
-		step = (int64_t)t->conf->levels.interval_ms[0];
-	now = (now / step + 1) * step;
-	while (now < due && !atomic_compare_exchange_weak(&t->levels_ms, &due, now))
-		;
+	wake_by(t, (clock_wall_ms() / step + 1) * step);
 }
 
 uint64_t
@@ -85,9 +91,7 @@ dbtask_maintain(struct dbtask *t, const struct stop *stop)
 		t->levels_err.msg[0] = '\0';
 		backoff_reset(&t->levels_backoff);
 	}
-	/* What was sent meanwhile may be due sooner. */
-	if (due < atomic_load(&t->levels_ms))
-		atomic_store(&t->levels_ms, due);
+	wake_by(t, due);
 	atomic_store(&t->levels_retry_ns, clock_mono_ns() + wait_ms * MS_NS);
 }
 

@@ -144,6 +144,8 @@ compare_replica(struct dbtask *t, const char **why, struct ls_err *err)
 	*why = "";
 	if (info->fresh || !info->has_base)
 		*why = "the replica holds no full backup";
+	else if (!info->whole)
+		*why = "objects are missing in the replica: its newest state cannot be restored";
 	else if (info->remote_max > t->capture.pos.txid)
 		*why = "the replica is ahead of the local record";
 	if (**why)

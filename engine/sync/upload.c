@@ -13,6 +13,7 @@
 #include "engine/base/io.h"
 #include "engine/format/crc64.h"
 #include "engine/format/ltx_dec.h"
+#include "engine/replica/plan.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -171,9 +172,19 @@ newest_l0(const struct catalog *c)
 	return c->first[1] ? &c->files[c->first[1] - 1] : NULL;
 }
 
+static bool
+is_whole(const struct catalog *c)
+{
+	LS_AUTO(plan_done) struct plan p = {0};
+	struct plan_target latest = {0};
+
+	return plan_build(c, &latest, &p, NULL) == 0 && p.txid == catalog_max_txid(c);
+}
+
 static void
 take_stock(struct upload *u, const struct catalog *c)
 {
+	u->info.whole = is_whole(c);
 	u->info.remote_max = catalog_max_txid(c);
 	u->info.fresh = c->n == 0;
 	u->info.acked = u->info.remote_max;

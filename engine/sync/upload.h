@@ -20,6 +20,7 @@ struct upload_info {
 	uint64_t remote_max; /* highest TXID over all levels, whoever wrote it */
 	bool has_base;	     /* a file with min 1 exists: what follows is protected (H26) */
 	bool fresh;	     /* the replica holds no LTX file at all */
+	bool whole;	     /* its newest state can be restored: there is no gap before it */
 };
 
 /* The newest TXID that is known to be in the replica, without opening anything; 0: none. */

@@ -170,6 +170,33 @@ def test_once_with_a_snapshot_and_retention(place, shm):
     assert check_state(os.path.join(shm, "r.db")) == 4
 
 
+@pytest.mark.parametrize("which", [1, 2], ids=["newest", "older"])
+def test_a_lost_object_is_healed(which, shm):
+    """H39: an object that was not merged yet disappears. It is sent again, or the database once more."""
+    db, replica = os.path.join(shm, "a.db"), os.path.join(shm, "rep")
+    c = new_database(db)
+    conf = configure(shm, db, replica)
+    objects = lambda: sorted(os.listdir(f"{replica}/ltx/0"))
+    with Daemon(db, replica, os.path.join(shm, "log"), config=conf).ready() as d:
+        wait_for("the first object", lambda: levels(replica)[0])
+        for _ in range(50):     # one that is merged in this very moment is not missed
+            for _ in range(which):
+                before = objects()[-1]
+                commit(c)
+                wait_for("the object", lambda: objects()[-1] > before)
+            os.unlink(f"{replica}/ltx/0/{objects()[-which]}")
+            time.sleep(0.3)     # the interval may end
+            if "compaction failed" in d.text():
+                break
+        commit(c)
+        d.wait_log("resuming|state_before=0*[1-9a-f]")
+        d.stop()
+    assert "compaction failed" in d.text()
+    restore(replica, os.path.join(shm, "r.db"))
+    c.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    assert_same_database(db, os.path.join(shm, "r.db"))
+
+
 def test_retention_can_be_off(place, shm):
     db, replica = place
     conf = configure(shm, db, replica)
