@@ -96,15 +96,7 @@ points_put(struct points_list *l)
 const struct catalog_point *
 points_find(const struct points_list *l, uint64_t txid)
 {
-	size_t lo = 0, hi = l->n;
+	size_t i = catalog_point_at(l->v, l->n, txid);
 
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (l->v[mid].txid < txid)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo < l->n && l->v[lo].txid == txid ? &l->v[lo] : NULL;
+	return i < l->n && l->v[i].txid == txid ? &l->v[i] : NULL;
 }

@@ -129,12 +129,9 @@ cmd_ltx(struct cmd_context *c, int argc, char **argv, struct ls_err *err)
 
 	if (rc != 0)
 		return rc;
-	if (first == argc) {
-		c->hint = "litestream ltx file:///backup/app";
-		return ls_err_set(err, -EINVAL, "database path or replica URL required");
-	}
-	if (argc - first > 1)
-		return ls_err_set(err, -EINVAL, "too many arguments");
+	if ((rc = opt_one(argc - first, "database path or replica URL",
+			  "litestream ltx file:///backup/app", &c->hint, err)) < 0)
+		return rc;
 	args.what = argv[first];
 	if ((rc = parse_level(level, &lo, &hi, err)) < 0 ||
 	    (rc = source_open(&args, &source, err)) < 0) {

@@ -44,23 +44,6 @@ listing_done(struct listing *l)
 	free(l->gaps);
 }
 
-/* The last point below txid, or 0. */
-static uint64_t
-point_below(const struct listing *l, uint64_t txid)
-{
-	size_t lo = 0, hi = l->n;
-
-	while (lo < hi) {
-		size_t mid = (lo + hi) / 2;
-
-		if (l->points[mid].txid < txid)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo ? l->points[lo - 1].txid : 0;
-}
-
 static int
 by_end(const void *pa, const void *pb)
 {
@@ -81,7 +64,8 @@ find_gaps(struct listing *l, struct ls_err *err)
 	if (!l->gaps)
 		return ls_err_set(err, -ENOMEM, "out of memory");
 	for (size_t i = 0; i < l->cat.n; i++) {
-		uint64_t below = point_below(l, l->cat.files[i].min);
+		size_t at = catalog_point_at(l->points, l->n, l->cat.files[i].min);
+		uint64_t below = at ? l->points[at - 1].txid : 0;
 
 		if (l->cat.files[i].min > below + 1)
 			l->gaps[n++] = (struct gap){below, l->cat.files[i].min};
@@ -91,30 +75,6 @@ find_gaps(struct listing *l, struct ls_err *err)
 		if (l->ngaps == 0 || l->gaps[l->ngaps - 1].after != l->gaps[i].after)
 			l->gaps[l->ngaps++] = l->gaps[i];
 	return 0;
-}
-
-/* The smallest file that ends there: what the point adds. */
-static uint64_t
-size_of(const struct listing *l, const struct catalog_point *p)
-{
-	uint64_t size = 0;
-
-	for (int level = 0; level <= LTX_LEVEL_MAX; level++) {
-		size_t lo = l->cat.first[level], hi = l->cat.first[level + 1];
-
-		while (lo < hi) {
-			size_t mid = (lo + hi) / 2;
-
-			if (l->cat.files[mid].max < p->txid)
-				lo = mid + 1;
-			else
-				hi = mid;
-		}
-		if (lo < l->cat.first[level + 1] && l->cat.files[lo].max == p->txid &&
-		    (!size || l->cat.files[lo].size < size))
-			size = l->cat.files[lo].size;
-	}
-	return size;
 }
 
 static int
@@ -133,7 +93,7 @@ print_as_table(const struct listing *l, struct ls_err *err)
 
 		ltx_txid_format(l->points[i].txid, row);
 		snprintf(row + CELL, CELL, "%d", l->points[i].level);
-		snprintf(row + 2 * CELL, CELL, "%" PRIu64, size_of(l, &l->points[i]));
+		snprintf(row + 2 * CELL, CELL, "%" PRIu64, l->points[i].size);
 		timex_format(l->points[i].time_ms, row + 3 * CELL);
 		for (int k = 0; k < COLUMNS; k++)
 			cells[(i + 1) * COLUMNS + (size_t)k] = row + k * CELL;
@@ -147,15 +107,14 @@ print_as_table(const struct listing *l, struct ls_err *err)
 }
 
 static json_t *
-point_as_json(const struct listing *l, const struct catalog_point *p)
+point_as_json(const struct catalog_point *p)
 {
 	char txid[LTX_TXID_LEN + 1], time[TIMEX_LEN];
 
 	ltx_txid_format(p->txid, txid);
 	timex_format(p->time_ms, time);
 	return json_pack("{s:s, s:s, s:i, s:I, s:b}", "txid", txid, "timestamp", time, "level",
-			 (int)p->level, "size", (json_int_t)size_of(l, p), "snapshot",
-			 (int)p->snapshot);
+			 (int)p->level, "size", (json_int_t)p->size, "snapshot", (int)p->snapshot);
 }
 
 static json_t *
@@ -175,7 +134,7 @@ print_as_json(const struct listing *l, struct ls_err *err)
 	int rc = 0;
 
 	for (size_t i = 0; rc == 0 && i < l->n; i++)
-		rc = print_append(points, point_as_json(l, &l->points[i]), err);
+		rc = print_append(points, point_as_json(&l->points[i]), err);
 	for (size_t i = 0; rc == 0 && i < l->ngaps; i++)
 		rc = print_append(gaps, gap_as_json(&l->gaps[i]), err);
 	if (rc < 0) {
@@ -213,12 +172,9 @@ cmd_points(struct cmd_context *c, int argc, char **argv, struct ls_err *err)
 
 	if (rc != 0)
 		return rc;
-	if (first == argc) {
-		c->hint = "litestream points file:///backup/app";
-		return ls_err_set(err, -EINVAL, "database path or replica URL required");
-	}
-	if (argc - first > 1)
-		return ls_err_set(err, -EINVAL, "too many arguments");
+	if ((rc = opt_one(argc - first, "database path or replica URL",
+			  "litestream points file:///backup/app", &c->hint, err)) < 0)
+		return rc;
 	args.what = argv[first];
 	if ((rc = source_open(&args, &source, err)) < 0) {
 		c->hint = args.hint;

@@ -126,12 +126,9 @@ cmd_reset(struct cmd_context *c, int argc, char **argv, struct ls_err *err)
 
 	if (rc != 0)
 		return rc;
-	if (first == argc) {
-		c->hint = "litestream reset -dry-run /var/lib/app.db";
-		return ls_err_set(err, -EINVAL, "database path required");
-	}
-	if (argc - first > 1)
-		return ls_err_set(err, -EINVAL, "too many arguments");
+	if ((rc = opt_one(argc - first, "database path",
+			  "litestream reset -dry-run /var/lib/app.db", &c->hint, err)) < 0)
+		return rc;
 	rc = find(config, !no_expand, argv[first], &conf, &db, err);
 	if (rc == 0) {
 		source_setup_log(&conf, true, NULL);

@@ -194,11 +194,8 @@ cmd_sync(struct cmd_context *c, int argc, char **argv, struct ls_err *err)
 
 	if (rc != 0)
 		return rc;
-	if (first == argc) {
-		c->hint = "litestream sync -wait /var/lib/app.db";
-		return ls_err_set(err, -EINVAL, "database path required");
-	}
-	if (argc - first > 1)
-		return ls_err_set(err, -EINVAL, "too many arguments");
+	if ((rc = opt_one(argc - first, "database path", "litestream sync -wait /var/lib/app.db",
+			  &c->hint, err)) < 0)
+		return rc;
 	return sync_path(&a, argv[first], err);
 }

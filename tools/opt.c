@@ -185,3 +185,13 @@ opt_parse(const struct opt *opts, int argc, char **argv, int *ret_first, struct 
 	*ret_first = i;
 	return 0;
 }
+
+int
+opt_one(int left, const char *what, const char *example, const char **ret_hint, struct ls_err *err)
+{
+	if (left == 0) {
+		*ret_hint = example;
+		return ls_err_set(err, -EINVAL, "%s required", what);
+	}
+	return left == 1 ? 0 : ls_err_set(err, -EINVAL, "too many arguments");
+}

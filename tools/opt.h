@@ -33,6 +33,11 @@ enum {
 LS_MUST_USE int
 opt_parse(const struct opt *opts, int argc, char **argv, int *ret_first, struct ls_err *err);
 
+/* -EINVAL unless one positional argument is left. what: "database path"; of none, *ret_hint becomes
+ * the example. */
+LS_MUST_USE int
+opt_one(int left, const char *what, const char *example, const char **ret_hint, struct ls_err *err);
+
 /* Whether a word is exactly -h, -help or --help. */
 bool opt_is_help(const char *word);
 

@@ -306,14 +306,6 @@ conf_get(struct conf *c, const char *db_path, const struct conf_db **ret, struct
 	return ls_err_set(err, -ENOENT, "database not found in config: %s", full);
 }
 
-const struct conf_db *
-conf_find(struct conf *c, const char *db_path)
-{
-	const struct conf_db *db;
-
-	return conf_get(c, db_path, &db, NULL) < 0 ? NULL : db;
-}
-
 void
 conf_done(struct conf *c)
 {

@@ -8,13 +8,12 @@
 #define ENGINE_CONF_CONF_H
 
 #include "engine/base/err.h"
+#include "engine/format/ltx.h"
 #include "engine/store/store.h"
 
 #include <stdint.h>
 
 #define CONF_SOCKET_PATH "/var/run/litestream.sock"
-
-enum conf_encoding { CONF_LTX_FRAME, CONF_LTX_BLOCK };
 
 struct conf_replica {
 	char *name; /* default: its type */
@@ -23,7 +22,7 @@ struct conf_replica {
 	char *path; /* file: absolute directory */
 	uint64_t sync_interval_ms; /* default 1000 */
 	bool sync_interval_set;	   /* the user gave it: it holds for all kinds (decisions.md 1) */
-	enum conf_encoding encoding;
+	enum ltx_encoding encoding;
 };
 
 enum { CONF_LEVELS_MAX = 8 };
@@ -92,10 +91,8 @@ void conf_done(struct conf *c);
 /* "replicate DB_PATH URL": one database with all defaults. */
 LS_MUST_USE int
 conf_from_args(const char *db_path, const char *url, struct conf *ret, struct ls_err *err);
-/* The database with this path (made absolute), or NULL. One that a "dir" would find, whether or not
- * there is such a file, is added: that moves c->dbs. */
-const struct conf_db *conf_find(struct conf *c, const char *db_path);
-/* The same; -ENOENT "database not found in config". */
+/* The database with this path (made absolute). One that a "dir" would find, whether or not there is
+ * such a file, is added: that moves c->dbs. -ENOENT "database not found in config". */
 LS_MUST_USE int
 conf_get(struct conf *c, const char *db_path, const struct conf_db **ret, struct ls_err *err);
 

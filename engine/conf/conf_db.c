@@ -162,7 +162,7 @@ read_settings(struct conf_yaml *y, yaml_node_t *node, const struct raw_replica *
 				       t->db->path, t->field,
 				       (const char *)sync->node->data.scalar.value);
 	if (given(encoding) && strcmp(encoding, "block") == 0)
-		ret->encoding = CONF_LTX_BLOCK;
+		ret->encoding = LTX_BLOCK;
 	else if (given(encoding) && strcmp(encoding, "frame") != 0)
 		return conf_yaml_error(
 			y, node, err, "ltx-encoding: '%.20s' is neither frame nor block", encoding);

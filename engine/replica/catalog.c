@@ -146,6 +146,14 @@ catalog_find(const struct catalog *c, const struct catalog_file *f)
 	return is_at(c, i, f) ? &c->files[i] : NULL;
 }
 
+const struct catalog_file *
+catalog_snapshot(const struct catalog *c, uint64_t txid)
+{
+	const struct catalog_file key = {.level = LTX_LEVEL_SNAPSHOT, .min = 1, .max = txid};
+
+	return catalog_find(c, &key);
+}
+
 void
 catalog_done(struct catalog *c)
 {
@@ -285,10 +293,13 @@ catalog_points(const struct catalog *c, struct catalog_point **ret, size_t *ret_
 			last->snapshot |= f->level == LTX_LEVEL_SNAPSHOT;
 			if (f->time_ms < last->time_ms)
 				last->time_ms = f->time_ms;
+			if (f->size < last->size)
+				last->size = f->size;
 			continue;
 		}
 		points[n++] = (struct catalog_point){.txid = f->max,
 						     .time_ms = f->time_ms,
+						     .size = f->size,
 						     .level = f->level,
 						     .snapshot = f->level == LTX_LEVEL_SNAPSHOT};
 		reached = f->max;
@@ -296,4 +307,20 @@ catalog_points(const struct catalog *c, struct catalog_point **ret, size_t *ret_
 	*ret = ls_steal_ptr(&points);
 	*ret_n = n;
 	return 0;
+}
+
+size_t
+catalog_point_at(const struct catalog_point *v, size_t n, uint64_t txid)
+{
+	size_t lo = 0, hi = n;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (v[mid].txid < txid)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
 }

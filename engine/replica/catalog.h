@@ -37,6 +37,8 @@ catalog_insert(struct catalog *c, const struct catalog_file *f, bool *ret_new, s
 bool catalog_remove(struct catalog *c, const struct catalog_file *f);
 /* The file of that level and range, or NULL. */
 const struct catalog_file *catalog_find(const struct catalog *c, const struct catalog_file *f);
+/* The snapshot of this TXID, or NULL. */
+const struct catalog_file *catalog_snapshot(const struct catalog *c, uint64_t txid);
 /* Makes room, so that the next catalog_insert() of a file without etag cannot fail. */
 LS_MUST_USE int catalog_reserve(struct catalog *c, struct ls_err *err);
 void catalog_done(struct catalog *c);
@@ -51,6 +53,7 @@ uint64_t catalog_max_txid(const struct catalog *c); /* over all levels; 0: empty
 struct catalog_point {
 	uint64_t txid;
 	int64_t time_ms; /* the earliest of the files that end here: a snapshot may be made later */
+	uint64_t size;	 /* of the smallest file that ends here */
 	uint8_t level;	 /* of the highest-level file that ends here */
 	bool snapshot;	 /* a level-9 file ends here */
 };
@@ -59,5 +62,7 @@ struct catalog_point {
  * *ret. Cost: O(n log n). */
 LS_MUST_USE int catalog_points(const struct catalog *c, struct catalog_point **ret, size_t *ret_n,
 			       struct ls_err *err);
+/* Index of the first of n points with this TXID or a higher one; n: there is none. */
+size_t catalog_point_at(const struct catalog_point *v, size_t n, uint64_t txid);
 
 #endif

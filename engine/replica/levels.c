@@ -5,17 +5,6 @@
 
 #include "engine/replica/plan.h"
 
-#include <string.h>
-
-#define SECOND UINT64_C(1000)
-#define HOUR (3600 * SECOND)
-
-const struct levels_conf levels_defaults = {.interval_ms = {30 * SECOND, 300 * SECOND, HOUR},
-					    .n = 3,
-					    .snapshot_interval_ms = 24 * HOUR,
-					    .snapshot_retention_ms = 24 * HOUR,
-					    .l0_retention_ms = 300 * SECOND};
-
 static size_t
 count(const struct catalog *c, int level)
 {
@@ -39,19 +28,11 @@ last_max(const struct catalog *c, int level)
 	return max;
 }
 
-static const struct catalog_file *
-snapshot_at(const struct catalog *c, uint64_t txid)
-{
-	const struct catalog_file key = {.level = LTX_LEVEL_SNAPSHOT, .min = 1, .max = txid};
-
-	return catalog_find(c, &key);
-}
-
 /* A batch that is (nearly) as large as the snapshot that ends with it. */
 static bool
 is_image(const struct catalog *c, const struct catalog_file *f)
 {
-	const struct catalog_file *s = f->level == 0 ? snapshot_at(c, f->max) : NULL;
+	const struct catalog_file *s = f->level == 0 ? catalog_snapshot(c, f->max) : NULL;
 
 	return s && f->size >= s->size / 2;
 }

@@ -10,8 +10,8 @@
  *
  * Deleted are, when they are old enough: batches that level 1 covers or a snapshot replaces; and
  * everything that only serves points before the base, the newest snapshot that is older than
- * snapshot_retention_ms. The newest file of a level stays. A snapshot that began the history anew
- * (a restore may have been forgotten, decisions.md 11) is no base before seven days have passed.
+ * snapshot_retention_ms. The newest file of a level stays. While history is held, because a
+ * restore may have been forgotten (decisions.md 11), there is no base.
  *
  * Pure: no I/O, no clock. Cost: O(n log n) in the files of the catalog.
  */
@@ -30,7 +30,6 @@ struct levels_conf {
 	bool keep;		  /* nothing is deleted */
 	bool hold;		  /* no point is: there is no base */
 };
-extern const struct levels_conf levels_defaults; /* those of the released program */
 
 /* One file to be written: the merge of in, oldest first. */
 struct levels_work {

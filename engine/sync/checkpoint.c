@@ -8,8 +8,8 @@
 
 enum {
 	TAIL_FRAMES = 256, /* more than that: captured before the lock is asked for */
-	BEHIND_FRAMES =
-		1024, /* captured, but not in the file: more than that is moved there before */
+	/* Captured, but not in the file: more than that is moved there before. */
+	BEHIND_FRAMES = 1024,
 	LOCKED_FRAMES = 768, /* as many as may be captured while writers wait: about 1.5 ms */
 	ROUNDS = 6,	     /* of phase 1, before another try later */
 	BUSY_MS = 5,	     /* until then, when a writer holds the lock */

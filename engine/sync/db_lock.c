@@ -56,13 +56,6 @@ lock_once(sqlite3_file *f, int lock, int n, int flags)
 	return system_methods->xShmLock(f, lock, n, flags);
 }
 
-static void
-set_methods(void)
-{
-	methods = *system_methods;
-	methods.xShmLock = lock_once;
-}
-
 /* Whether a checkpoint of this connection can go on under the lock that is held. */
 static bool
 take_methods(sqlite3 *conn)
@@ -76,7 +69,8 @@ take_methods(sqlite3 *conn)
 		return false;
 	if (!system_methods) {
 		system_methods = f->pMethods;
-		set_methods();
+		methods = *system_methods;
+		methods.xShmLock = lock_once;
 	}
 	if (f->pMethods == system_methods)
 		f->pMethods = &methods;

@@ -281,7 +281,7 @@ dbtask_open(struct dbtask *t, struct ls_err *err)
 		return rc;
 	t->capture.db = &t->db;
 	t->capture.dir = &t->dir;
-	t->capture.encoding = t->replica->encoding == CONF_LTX_BLOCK ? LTX_BLOCK : LTX_FRAME;
+	t->capture.encoding = t->replica->encoding;
 	if ((rc = open_state(t, &found, err)) < 0 || (rc = meet_replica(t, found, err)) < 0)
 		return rc;
 	t->checkpoint.last_ns = clock_mono_ns();

@@ -20,7 +20,6 @@ struct input {
 	const struct upload *u;
 	const struct store_call *call;
 	char key[REPLICA_KEY_MAX];
-	struct ltx_dec *dec;
 };
 
 static int
@@ -28,21 +27,8 @@ read_object(void *arg, uint64_t off, void *p, size_t n, size_t *ret_n, struct ls
 {
 	struct input *in = arg;
 	struct store_get g = {.key = in->key, .off = off, .len = n};
-	size_t got;
-	int rc;
 
-	*ret_n = 0;
-	while (*ret_n < n) {
-		g.off = off + *ret_n;
-		g.len = n - *ret_n;
-		rc = store_get(in->u->store, in->call, &g, (uint8_t *)p + *ret_n, &got, NULL, err);
-		if (rc < 0)
-			return rc;
-		if (got == 0)
-			return 0;
-		*ret_n += got;
-	}
-	return 0;
+	return store_get(in->u->store, in->call, &g, p, ret_n, NULL, err);
 }
 
 /* What is being made. */
@@ -67,8 +53,7 @@ static int
 merge(struct upload *u, const struct store_call *call, struct merging *m, struct ls_err *err)
 {
 	struct ltx_merge_out out = {.flags = LTX_NO_CHECKSUM,
-				    .encoding = u->conf->encoding == CONF_LTX_BLOCK ? LTX_BLOCK
-										    : LTX_FRAME,
+				    .encoding = u->conf->encoding,
 				    .sink = upload_out_write,
 				    .arg = &m->out};
 	struct ltx_header h;

@@ -80,9 +80,7 @@ upload_snapshot(struct upload *u, const struct store_call *call, uint64_t txid, 
 	if (u->info.acked != txid)
 		return ls_err_set(err, -EINVAL, "snapshot of %016" PRIx64 " before its upload",
 				  txid);
-	if (catalog_find(
-		    catalog_log_catalog(u->log),
-		    &(struct catalog_file){.level = LTX_LEVEL_SNAPSHOT, .min = 1, .max = txid}))
+	if (catalog_snapshot(catalog_log_catalog(u->log), txid))
 		return 0; /* merged from the same files */
 	if ((rc = upload_same_root(u, call, err)) < 0 ||
 	    (rc = upload_local_open(u->dir, txid, &from, err)) < 0)

@@ -71,28 +71,12 @@ count_inexact(const struct catalog *c)
 	return n;
 }
 
-static size_t
-lower_bound(const struct listing *l, uint64_t txid)
-{
-	size_t lo = 0, hi = l->n;
-
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (l->points[mid].txid < txid)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo;
-}
-
 /* Files are sorted by level: the last one that is set has the lowest. */
 static void
 note_files(struct listing *l)
 {
 	for (size_t k = l->cat.n; k-- > 0;) {
-		size_t i = lower_bound(l, l->cat.files[k].max);
+		size_t i = catalog_point_at(l->points, l->n, l->cat.files[k].max);
 
 		if (i < l->n && l->points[i].txid == l->cat.files[k].max)
 			l->notes[i].file = (uint32_t)k;
@@ -229,7 +213,7 @@ listing_differs(const struct listing *a, const struct listing *b)
 int
 listing_find(const struct listing *l, uint64_t txid, size_t *ret, struct ls_err *err)
 {
-	size_t i = lower_bound(l, txid);
+	size_t i = catalog_point_at(l->points, l->n, txid);
 	struct plan plan = {0};
 	int rc;
 

@@ -40,7 +40,7 @@ complete(const struct conf *c)
 	       strcmp(c->dbs[0].path, "/nope/a.db") == 0 && c->dbs[0].busy_timeout_ms == 1 &&
 	       strcmp(c->dbs[0].replicas[0].path, "/nope/a b") == 0 &&
 	       strcmp(c->dbs[0].replicas[0].name, "main") == 0 &&
-	       c->dbs[1].replicas[0].encoding == CONF_LTX_BLOCK;
+	       c->dbs[1].replicas[0].encoding == LTX_BLOCK;
 }
 
 /* One kind of fault at every call in turn; the number of calls, 0: something was wrong. */

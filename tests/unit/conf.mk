@@ -1,6 +1,9 @@
 UNIT_TESTS += tests/unit/test_conf
 tests_unit_test_conf_SOURCES = tests/unit/test_conf.c
 
+UNIT_TESTS += tests/unit/test_conf_scalar
+tests_unit_test_conf_scalar_SOURCES = tests/unit/test_conf_scalar.c
+
 UNIT_TESTS += tests/unit/test_conf_dir
 tests_unit_test_conf_dir_SOURCES = tests/unit/test_conf_dir.c
 

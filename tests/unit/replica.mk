@@ -5,3 +5,4 @@ tests_unit_test_levels_SOURCES = tests/unit/test_levels.c
 tests_unit_test_plan_SOURCES = tests/unit/test_plan.c
 tests_unit_test_plan_random_SOURCES = tests/unit/test_plan_random.c
 tests_unit_test_replica_SOURCES = tests/unit/test_replica.c $(STORE_DRIVERS)
+EXTRA_DIST += tests/lib/rnd.h

@@ -6,6 +6,7 @@
 #include "engine/base/io.h"
 #include "engine/format/crc64.h"
 #include "engine/replica/catalog_log.h"
+#include "tests/lib/rnd.h"
 #include "tests/lib/tap.h"
 
 #include <time.h>
@@ -16,17 +17,6 @@ static const char url[] = "file:///backup", root[] = "801-2";
 static char dir[] = "/tmp/test_catalog.XXXXXX";
 static char path[64];
 static struct ls_err err;
-static uint64_t rng;
-
-static unsigned
-rnd(unsigned n)
-{
-	rng ^= rng << 13;
-	rng ^= rng >> 7;
-	rng ^= rng << 17;
-	return (unsigned)(rng >> 20) % n;
-}
-
 static struct catalog_log *
 reopen(struct catalog_log *l, bool *ret_valid)
 {

@@ -100,7 +100,7 @@ test_every_key(void)
 	is_str(c.dbs[0].replicas[0].name, "main", "name");
 	is_str(c.dbs[0].replicas[0].path, "/r/a", "path, cleaned");
 	is_str(c.dbs[0].replicas[0].url, "file:///r/a", "URL built from it");
-	is_int(c.dbs[0].replicas[0].encoding, CONF_LTX_BLOCK, "ltx-encoding");
+	is_int(c.dbs[0].replicas[0].encoding, LTX_BLOCK, "ltx-encoding");
 	is_u64(c.dbs[0].replicas[0].sync_interval_ms, 5000, "sync-interval from the top");
 	ok(c.dbs[0].replicas[0].sync_interval_set, "which is set");
 	is_u64(c.dbs[1].replicas[0].sync_interval_ms, 1500, "or its own");
@@ -308,87 +308,6 @@ test_warnings(void)
 	}
 }
 
-/* One scalar for min-checkpoint-page-count and for logging.stderr. */
-static void
-test_sizes(void)
-{
-	static const struct {
-		const char *text;
-		uint64_t bytes; /* 0: refused */
-	} cases[] = {{"500", 500},	   {"1.5MB", 1500000}, {"2GiB", UINT64_C(2) << 30},
-		     {"2 gb", 2000000000}, {"64K", 64000},     {"1TiB", UINT64_C(1) << 40},
-		     {"many", 0},	   {"-5", 0},	       {"5 parsecs", 0},
-		     {"5MBx", 0},	   {"1e30", 0},	       {"\"\"", 0}};
-
-	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-		char text[300];
-		struct ls_err err;
-		struct conf c;
-
-		snprintf(text, sizeof text, "%s  wal-max-size: %s\n", DB_REPLICA, cases[i].text);
-		if (!load(text, &c, &err)) {
-			ok(cases[i].bytes == 0 && strstr(err.msg, "is no size"), "%s", err.msg);
-			continue;
-		}
-		is_u64(c.dbs[0].wal_max, cases[i].bytes, cases[i].text);
-		conf_done(&c);
-	}
-}
-
-static void
-test_scalars(void)
-{
-	static const struct {
-		const char *text;
-		int64_t want; /* 0: refused */
-	} ints[] = {
-		{"5", 5},	   {"+5", 5},
-		{"0x10", 16},	   {"0o17", 15},
-		{"017", 15},	   {"0b11", 3},
-		{"1_000", 1000},   {"5.0", 5},
-		{"5.", 5},	   {"5.5", 0},
-		{"0x", 0},	   {"0x1g", 0},
-		{"08", 0},	   {"1e3", 0},
-		{"five", 0},	   {"-5", 0},
-		{"_5", 0},	   {"4294967295", 4294967295},
-		{"4294967296", 0}, {"99999999999999999999", 0},
-		{"'5'", 0},	   {"0x 5", 0},
-	};
-	static const struct {
-		const char *text;
-		int want; /* -1: refused */
-	} bools[] = {
-		{"true", 1}, {"True", 1},  {"TRUE", 1},	   {"yes", 1},	  {"on", 1},	{"y", 1},
-		{"Y", 1},    {"off", 0},   {"No", 0},	   {"n", 0},	  {"false", 0}, {"1", -1},
-		{"0", -1},   {"tRue", -1}, {"'true'", -1}, {"maybe", -1},
-	};
-
-	for (size_t i = 0; i < sizeof ints / sizeof ints[0]; i++) {
-		struct ls_err err = {0};
-		struct conf c = {0};
-		char text[200];
-		int64_t got = 0;
-
-		snprintf(text, sizeof text, "%s  min-checkpoint-page-count: %s\n", DB_REPLICA,
-			 ints[i].text);
-		if (conf_parse(text, strlen(text), "c.yml", &c, &err) == 0)
-			got = c.dbs[0].min_checkpoint_page_count;
-		is_int(got, ints[i].want, ints[i].text);
-		conf_done(&c);
-	}
-	for (size_t i = 0; i < sizeof bools / sizeof bools[0]; i++) {
-		struct conf c = {0};
-		char text[200];
-		int got = -1;
-
-		snprintf(text, sizeof text, "logging: {stderr: %s}\n", bools[i].text);
-		if (conf_parse(text, strlen(text), "c.yml", &c, NULL) == 0)
-			got = c.log_stderr;
-		is_int(got, bools[i].want, bools[i].text);
-		conf_done(&c);
-	}
-}
-
 /* conf_load() of text written to a file. */
 static int
 load_file(const char *text, size_t n, bool expand, struct conf *c, struct ls_err *err)
@@ -491,6 +410,7 @@ test_paths(void)
 {
 	ls_autofree char *cwd = getcwd(NULL, 0), *want = NULL;
 	struct ls_err err;
+	const struct conf_db *found = NULL;
 	struct conf c;
 
 	ok(load("dbs:\n- path: rel/../a.db\n  replica: {path: /r}\n"
@@ -501,8 +421,9 @@ test_paths(void)
 	if (c.ndbs == 3 && asprintf(&want, "%s/a.db", strcmp(cwd, "/") == 0 ? "" : cwd) > 0) {
 		is_str(c.dbs[0].path, want, "relative to the working directory");
 		is_str(c.dbs[1].path, "/s.db", "sqlite://");
-		ok(conf_find(&c, "./rel/../a.db") == &c.dbs[0], "found by any spelling");
-		ok(conf_find(&c, "/nope.db") == NULL, "and not found");
+		ok(conf_get(&c, "./rel/../a.db", &found, NULL) == 0 && found == &c.dbs[0],
+		   "found by any spelling");
+		is_int(conf_get(&c, "/nope.db", &found, NULL), -ENOENT, "and not found");
 	}
 	conf_done(&c);
 	ok(load("dbs:\n- path: ~/a.db\n  replica: {url: 'file://~/r'}\n", &c, &err) &&
@@ -647,8 +568,6 @@ main(void)
 	RUN(test_yaml);
 	RUN(test_errors);
 	RUN(test_warnings);
-	RUN(test_sizes);
-	RUN(test_scalars);
 	RUN(test_expansion);
 	RUN(test_files);
 	RUN(test_paths);

@@ -113,10 +113,10 @@ test_flat(void)
 		is_str(db->meta_path, at("d/.a.db-litestream"), "its state");
 		ok(db->dir == 1, "whose it is");
 	}
-	ok(!conf_find(&c, at("d/b.sqlite")), "no such database");
-	ok(!conf_find(&c, at("d/sub/later.db")), "not below it");
-	db = conf_find(&c, at("d/later.db"));
-	ok(db && c.ndbs == 3, "one that is not there any more can be named");
+	is_int(conf_get(&c, at("d/b.sqlite"), &db, NULL), -ENOENT, "no such database");
+	is_int(conf_get(&c, at("d/sub/later.db"), &db, NULL), -ENOENT, "not below it");
+	ok(conf_get(&c, at("d/later.db"), &db, NULL) == 0 && c.ndbs == 3,
+	   "one that is not there any more can be named");
 	conf_done(&c);
 }
 

@@ -9,6 +9,7 @@
 
 #include "engine/replica/levels.h"
 #include "engine/replica/plan.h"
+#include "tests/lib/rnd.h"
 #include "tests/lib/tap.h"
 
 #include <inttypes.h>
@@ -16,6 +17,13 @@
 #define MINUTE INT64_C(60000)
 #define HOUR (60 * MINUTE)
 #define DAY (24 * HOUR)
+
+/* As conf_levels.c has them. */
+static const struct levels_conf defaults = {.interval_ms = {MINUTE / 2, 5 * MINUTE, HOUR},
+					    .n = 3,
+					    .snapshot_interval_ms = DAY,
+					    .snapshot_retention_ms = DAY,
+					    .l0_retention_ms = 5 * MINUTE};
 
 enum { SMALL = 900, LARGE = 4000000 };
 
@@ -28,17 +36,6 @@ struct world {
 	size_t cap;
 	size_t most, written;
 };
-
-static uint64_t rng;
-
-static unsigned
-rnd(unsigned n)
-{
-	rng ^= rng << 13;
-	rng ^= rng >> 7;
-	rng ^= rng << 17;
-	return (unsigned)(rng >> 20) % n;
-}
 
 static void
 must(bool good, const struct world *w, const char *what)
@@ -188,7 +185,7 @@ fall_asleep(struct world *w)
 static void
 live(uint64_t seed, unsigned days, bool jumps)
 {
-	struct world w = {.k = levels_defaults,
+	struct world w = {.k = defaults,
 			  .now = INT64_C(1790000000000) + (int64_t)(seed % 86400000)};
 	unsigned checks = 0;
 

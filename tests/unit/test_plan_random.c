@@ -6,6 +6,7 @@
 #include "config.h"
 
 #include "engine/replica/plan.h"
+#include "tests/lib/rnd.h"
 #include "tests/lib/tap.h"
 
 #include <time.h>
@@ -16,17 +17,6 @@ struct replica_model {
 	struct catalog c;
 	int64_t time[TXIDS + 2]; /* of each TXID */
 };
-
-static uint64_t rng;
-
-static unsigned
-rnd(unsigned n)
-{
-	rng ^= rng << 13;
-	rng ^= rng >> 7;
-	rng ^= rng << 17;
-	return (unsigned)(rng >> 20) % n;
-}
 
 static void
 add(struct replica_model *m, unsigned level, unsigned min, unsigned max, int64_t time_ms)

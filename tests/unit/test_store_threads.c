@@ -4,6 +4,7 @@
 
 #include "engine/store/store.h"
 #include "tests/lib/store_drivers.h"
+#include "tests/lib/rnd.h"
 #include "tests/lib/tap.h"
 
 #include <pthread.h>
@@ -122,17 +123,6 @@ struct object {
 };
 
 static struct object model[KEYS];
-static uint64_t rng;
-
-static unsigned
-rnd(unsigned n)
-{
-	rng ^= rng << 13;
-	rng ^= rng >> 7;
-	rng ^= rng << 17;
-	return (unsigned)(rng >> 20) % n;
-}
-
 struct walk {
 	const char *last;
 	char copy[64];
