@@ -15,6 +15,20 @@ failed=0
 
 step() { printf '\n== %s\n' "$*"; }
 
+# What failed in the run whose output is FILE, each with what it said.
+failures() {
+	grep -aE '^(FAIL|ERROR|XPASS):' "$1" || return 0
+	grep -aoE '^(FAIL|ERROR): [^ ]+' "$1" | sort -u | while read -r _ name; do
+		echo "-- $name"
+		for log in "$name.log" "${name%.py}.log"; do
+			[ ! -f "$log" ] || grep -aE '^(not ok|#|==|ERROR)' "$log" | grep -aA 40 -E 'not ok|^==|ERROR' | tail -n 60 | cut -c 1-300
+		done
+	done
+}
+
+# make, without a line for each file that is compiled.
+build() { make -s V=0 -j"$jobs" all >build.log || { tail -n 50 build.log; return 1; }; }
+
 "$top/contrib/deps.sh"
 step 'the released program, as a judge'
 "$top/contrib/peer.sh"
@@ -26,36 +40,36 @@ mkdir -p build build-asan build-tsan
 step 'build'
 cd "$top/build"
 [ -f Makefile ] || ../configure -q --enable-werror PYTHON=/usr/bin/python3
-make -s -j"$jobs" all
+build
 
 step 'lint'
 make -s lint || failed=$((failed + 1))
 
 step 'tests'
 make -s -k check V=0 >check.log 2>&1 || failed=$((failed + 1))
-grep -aE '^(FAIL|ERROR|XPASS):' check.log || :
+failures check.log
 
 if [ "$quick" = no ]; then
 	step 'tests under ASan and UBSan'
 	cd "$top/build-asan"
 	[ -f Makefile ] ||
 		../configure -q --enable-werror --enable-sanitizers CFLAGS='-g -O1' PYTHON=/usr/bin/python3
-	make -s -j"$jobs" all
+	build
 	make -s -k check-asan V=0 >check.log 2>&1 || failed=$((failed + 1))
-	grep -aE '^(FAIL|ERROR|XPASS):' check.log || :
+	failures check.log
 
 	step 'threads under TSan'
 	cd "$top/build-tsan"
 	[ -f Makefile ] ||
 		../configure -q --enable-werror --enable-sanitizers=thread CFLAGS='-g -O1' PYTHON=/usr/bin/python3
-	make -s -j"$jobs" all
+	build
 	make -s -k check-tsan V=0 >check.log 2>&1 || failed=$((failed + 1))
-	grep -aE '^(FAIL|ERROR|XPASS):' check.log || :
+	failures check.log
 
 	step 'valgrind'
 	cd "$top/build"
 	make -s -k check-valgrind V=0 >valgrind.log 2>&1 || failed=$((failed + 1))
-	grep -aE '^(FAIL|ERROR|XPASS):' valgrind.log || :
+	failures valgrind.log
 
 	step 'distcheck'
 	cd "$top/build"

@@ -120,11 +120,12 @@ def test_idle(place, shm):
         time.sleep(8)
         woken, seconds = switches() - before, time.monotonic() - start
         # Event thread and, at the fallback look, nobody else: two wakeups in 30 s.
-        assert woken <= 2, f"{woken} wakeups in {seconds:.1f} s"
+        assert woken <= 2 + seconds // 15, f"{woken} wakeups in {seconds:.1f} s"
         assert files == {p: (os.stat(p).st_size, os.stat(p).st_mtime_ns, sha(p)) for p in files}
         assert len(txids(replica)) == 1
-        rss = int(re.search(r"VmRSS:\s+(\d+)", open(f"/proc/{pid}/status").read()).group(1))
-        assert SANITIZED or rss <= 8192, f"{rss} kB"
+        # How much of the shared libraries is mapped is the page cache's choice, not ours.
+        own = int(re.search(r"RssAnon:\s+(\d+)", open(f"/proc/{pid}/status").read()).group(1))
+        assert SANITIZED or own <= 2048, f"{own} kB"
         daemon.stop()
 
 
