@@ -3,6 +3,7 @@
 
 #include "engine/base/timex.h"
 #include "engine/format/ltx.h"
+#include "engine/replica/unpack.h"
 #include "tools/cmd_restore.h"
 #include "tools/print.h"
 
@@ -114,13 +115,7 @@ cmd_restore_plan_print(const struct cmd_restore_plan *p, struct store *store,
 	if (rc < 0)
 		return rc == -ENOENT ? -EIO : rc;
 	replica_init(&r, store);
-	if ((rc = catalog_load(&r, call, &cat, err)) < 0)
-		return rc;
-	if (cat.n == 0)
-		return ls_err_set(err, -ENOENT, "no matching backup files available");
-	if (p->target->by_time && (rc = catalog_fill_times(&cat, &r, call, err)) < 0)
-		return rc;
-	if ((rc = plan_build(&cat, p->target, &plan, err)) < 0)
+	if ((rc = unpack_plan(&r, call, p->target, &cat, &plan, err)) < 0)
 		return rc;
 	return p->json ? print_as_json(p, &plan, err) : print_text(p, &plan, err);
 }

@@ -6,6 +6,7 @@
 #include "engine/base/log.h"
 #include "engine/base/stop.h"
 #include "engine/conf/conf_dir.h"
+#include "engine/replica/unpack.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -111,7 +112,7 @@ source_close(struct source *s)
 }
 
 static int
-load(struct store *store, bool times, struct catalog *ret, struct ls_err *err)
+load(struct store *store, bool points, struct catalog *ret, struct ls_err *err)
 {
 	char identity[STORE_ETAG_MAX];
 	bool parent_ok = false;
@@ -125,20 +126,23 @@ load(struct store *store, bool times, struct catalog *ret, struct ls_err *err)
 	if (rc < 0)
 		return rc;
 	replica_init(&r, store);
-	if ((rc = catalog_load(&r, NULL, ret, err)) < 0 || !times)
+	if ((rc = catalog_load(&r, NULL, ret, err)) < 0 || !points)
+		return rc;
+	if ((rc = unpack_all(ret, &r, NULL, NULL, err)) < 0)
 		return rc;
 	return catalog_fill_times(ret, &r, NULL, err);
 }
 
 int
-source_catalog(const struct conf_replica *conf, bool times, struct catalog *ret, struct ls_err *err)
+source_catalog(const struct conf_replica *conf, bool points, struct catalog *ret,
+	       struct ls_err *err)
 {
 	struct store *store = NULL;
 	int rc = conf_open_store(conf, &store, err);
 
 	if (rc < 0)
 		return rc;
-	rc = load(store, times, ret, err);
+	rc = load(store, points, ret, err);
 	store_close(store);
 	return rc;
 }

@@ -28,9 +28,9 @@ void source_close(struct source *s);
 LS_MUST_USE int
 source_load(const char *config, bool no_expand_env, struct conf *ret, struct ls_err *err);
 
-/* All files of a replica; times: exact ones. A root that is provably missing is an empty replica,
- * with a warning on standard error. */
-LS_MUST_USE int source_catalog(const struct conf_replica *conf, bool times, struct catalog *ret,
+/* All files of a replica; points: those in packs, too, and exact times. A root that is provably
+ * missing is an empty replica, with a warning on standard error. */
+LS_MUST_USE int source_catalog(const struct conf_replica *conf, bool points, struct catalog *ret,
 			       struct ls_err *err);
 
 /* Sets up logging: level (-log-level), else $LOG_LEVEL, else the configuration, which may be NULL;

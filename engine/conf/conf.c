@@ -44,6 +44,7 @@ static const struct conf_key top_keys[] = {
 	{"snapshot", CONF_NODE, offsetof(struct raw_top, levels.snapshot)},
 	{"retention", CONF_NODE, offsetof(struct raw_top, levels.retention)},
 	{"l0-retention", CONF_DURATION, offsetof(struct raw_top, levels.l0_retention)},
+	{"fine-retention", CONF_DURATION, offsetof(struct raw_top, levels.fine_retention)},
 	{"l0-retention-check-interval", CONF_DURATION, offsetof(struct raw_top, levels.l0_check)},
 	{"verify-compaction", CONF_LATER, 0},
 	{"validation", CONF_LATER, 0},

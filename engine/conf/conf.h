@@ -33,6 +33,7 @@ struct conf_levels {
 	unsigned n;
 	uint64_t snapshot_interval_ms, snapshot_retention_ms; /* default 24 h, 24 h */
 	uint64_t l0_retention_ms;			      /* default 5 min; 0: off */
+	uint64_t fine_retention_ms;			      /* default 24 h; 0: off */
 	bool keep;					      /* retention.enabled: false */
 };
 

@@ -28,6 +28,7 @@ struct raw_db {
 	bool restore_if_missing;
 	uint64_t spool_max, wal_max;
 	yaml_node_t *replica, *replicas, *snapshot;
+	struct conf_duration fine_retention;
 };
 
 struct raw_replica {
@@ -62,6 +63,7 @@ static const struct conf_key db_keys[] = {
 	{"watch", CONF_BOOL, offsetof(struct raw_db, watch)},
 	{"meta-dir", CONF_STRING, offsetof(struct raw_db, meta_dir)},
 	{"snapshot", CONF_NODE, offsetof(struct raw_db, snapshot)},
+	{"fine-retention", CONF_DURATION, offsetof(struct raw_db, fine_retention)},
 	{"max-sync-wal-bytes", CONF_LATER, 0},
 	{"max-checkpoint-page-count", CONF_LATER, 0},
 };
@@ -371,6 +373,8 @@ read_values(struct conf_yaml *y, yaml_node_t *node, const struct raw_db *raw, st
 {
 	int rc;
 
+	if (raw->fine_retention.node)
+		db->levels.fine_retention_ms = raw->fine_retention.ms;
 	if ((rc = conf_levels_read_snapshot(y, raw->snapshot, &db->levels, err)) < 0 ||
 	    (rc = read_intervals(y, raw, db, err)) < 0 ||
 	    (rc = read_numbers(y, node, raw, db, err)) < 0)

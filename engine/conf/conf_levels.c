@@ -11,7 +11,8 @@ const struct conf_levels conf_levels_defaults = {.interval_ms = {30000, 300000, 
 						 .n = 3,
 						 .snapshot_interval_ms = 86400000,
 						 .snapshot_retention_ms = 86400000,
-						 .l0_retention_ms = 300000};
+						 .l0_retention_ms = 300000,
+						 .fine_retention_ms = 86400000};
 
 struct raw_level {
 	struct conf_duration interval;
@@ -111,6 +112,8 @@ conf_levels_read(struct conf_yaml *y, const struct conf_levels_raw *raw, struct 
 	}
 	if (raw->l0_retention.node)
 		ret->l0_retention_ms = raw->l0_retention.ms;
+	if (raw->fine_retention.node)
+		ret->fine_retention_ms = raw->fine_retention.ms;
 	if ((rc = positive(y, &raw->l0_check,
 			   "l0-retention-check-interval: L0 retention check interval", &unused,
 			   err)) < 0 ||

@@ -10,7 +10,7 @@ extern const struct conf_levels conf_levels_defaults;
 /* What stands at the top of the file. */
 struct conf_levels_raw {
 	yaml_node_t *levels, *snapshot, *retention;
-	struct conf_duration l0_retention, l0_check;
+	struct conf_duration l0_retention, l0_check, fine_retention;
 };
 
 LS_MUST_USE int conf_levels_read(struct conf_yaml *y, const struct conf_levels_raw *raw,

@@ -8,6 +8,7 @@ engine_libengine_a_SOURCES += \
 	engine/format/ltx_merge.c engine/format/ltx_merge.h \
 	engine/format/ltx_name.c engine/format/ltx_name.h \
 	engine/format/name03.c engine/format/name03.h \
+	engine/format/pack.c engine/format/pack.h \
 	engine/format/wal.c engine/format/wal.h \
 	engine/format/walidx.c engine/format/walidx.h \
 	engine/format/xxh32.c engine/format/xxh32.h

@@ -39,6 +39,20 @@ ltx_txid_parse(const char *s, uint64_t *ret)
 	return strnlen(s, LTX_TXID_LEN + 1) == LTX_TXID_LEN && parse16(s, ret);
 }
 
+/* MIN-MAX and the ending. */
+static bool
+parse_range(const char *name, const char *ending, uint64_t *ret_min, uint64_t *ret_max)
+{
+	uint64_t min, max;
+
+	if (!parse16(name, &min) || name[16] != '-' || !parse16(name + 17, &max) ||
+	    strcmp(name + 33, ending) != 0 || min == 0 || min > max)
+		return false;
+	*ret_min = min;
+	*ret_max = max;
+	return true;
+}
+
 void
 ltx_name_format(uint64_t min, uint64_t max, char out[LTX_NAME_LEN + 1])
 {
@@ -48,14 +62,19 @@ ltx_name_format(uint64_t min, uint64_t max, char out[LTX_NAME_LEN + 1])
 bool
 ltx_name_parse(const char *name, uint64_t *ret_min, uint64_t *ret_max)
 {
-	uint64_t min, max;
+	return strnlen(name, LTX_NAME_LEN + 1) == LTX_NAME_LEN &&
+	       parse_range(name, ".ltx", ret_min, ret_max);
+}
 
-	if (strnlen(name, LTX_NAME_LEN + 1) != LTX_NAME_LEN || !parse16(name, &min) ||
-	    name[16] != '-' || !parse16(name + 17, &max) || strcmp(name + 33, ".ltx") != 0)
-		return false;
-	if (min == 0 || min > max)
-		return false;
-	*ret_min = min;
-	*ret_max = max;
-	return true;
+void
+ltx_pack_name_format(uint64_t min, uint64_t max, char out[LTX_PACK_NAME_LEN + 1])
+{
+	snprintf(out, LTX_PACK_NAME_LEN + 1, "%016" PRIx64 "-%016" PRIx64 ".pack", min, max);
+}
+
+bool
+ltx_pack_name_parse(const char *name, uint64_t *ret_min, uint64_t *ret_max)
+{
+	return strnlen(name, LTX_PACK_NAME_LEN + 1) == LTX_PACK_NAME_LEN &&
+	       parse_range(name, ".pack", ret_min, ret_max);
 }

@@ -4,6 +4,7 @@
 #include "engine/replica/catalog.h"
 
 #include "engine/format/ltx.h"
+#include "engine/format/pack.h"
 
 #include <string.h>
 
@@ -15,9 +16,9 @@ catalog_reserve(struct catalog *c, struct ls_err *err)
 	size_t cap = c->cap ? c->cap * 2 : 64;
 	struct catalog_file *files;
 
-	if (c->n < c->cap)
+	if (c->total < c->cap)
 		return 0;
-	if (c->n >= FILES_MAX)
+	if (c->total >= FILES_MAX)
 		return ls_err_set(err, -ENOMEM, "catalog: more than %d files", FILES_MAX);
 	files = ls_grow_array(c->files, cap, sizeof *files);
 	if (!files)
@@ -48,8 +49,8 @@ catalog_add(struct catalog *c, const struct catalog_file *f, struct ls_err *err)
 
 	if (rc < 0)
 		return rc;
-	c->files[c->n] = *f;
-	c->files[c->n++].etag = etag;
+	c->files[c->total] = *f;
+	c->files[c->total++].etag = etag;
 	return 0;
 }
 
@@ -70,20 +71,21 @@ catalog_sort(struct catalog *c)
 {
 	size_t i = 0;
 
-	if (c->n)
-		qsort(c->files, c->n, sizeof *c->files, compare);
-	for (int level = 0; level <= LTX_LEVEL_MAX + 1; level++) {
-		while (i < c->n && c->files[i].level < level)
+	if (c->total)
+		qsort(c->files, c->total, sizeof *c->files, compare);
+	for (int level = 0; level <= REPLICA_PACKS + 1; level++) {
+		while (i < c->total && c->files[i].level < level)
 			i++;
 		c->first[level] = i;
 	}
+	c->n = c->first[REPLICA_PACKS];
 }
 
 /* Where f is, or belongs. */
 static size_t
 place(const struct catalog *c, const struct catalog_file *f)
 {
-	size_t lo = 0, hi = c->n;
+	size_t lo = 0, hi = c->total;
 
 	while (lo < hi) {
 		size_t mid = lo + (hi - lo) / 2;
@@ -99,7 +101,7 @@ place(const struct catalog *c, const struct catalog_file *f)
 static bool
 is_at(const struct catalog *c, size_t i, const struct catalog_file *f)
 {
-	return i < c->n && compare(&c->files[i], f) == 0;
+	return i < c->total && compare(&c->files[i], f) == 0;
 }
 
 int
@@ -113,9 +115,10 @@ catalog_insert(struct catalog *c, const struct catalog_file *f, bool *ret_new, s
 		return rc;
 	*ret_new = !is_at(c, i, f);
 	if (*ret_new) {
-		memmove(&c->files[i + 1], &c->files[i], (c->n++ - i) * sizeof *c->files);
-		for (int level = f->level + 1; level <= LTX_LEVEL_MAX + 1; level++)
+		memmove(&c->files[i + 1], &c->files[i], (c->total++ - i) * sizeof *c->files);
+		for (int level = f->level + 1; level <= REPLICA_PACKS + 1; level++)
 			c->first[level]++;
+		c->n = c->first[REPLICA_PACKS];
 	} else {
 		free(c->files[i].etag);
 	}
@@ -132,9 +135,10 @@ catalog_remove(struct catalog *c, const struct catalog_file *f)
 	if (!is_at(c, i, f))
 		return false;
 	free(c->files[i].etag);
-	memmove(&c->files[i], &c->files[i + 1], (--c->n - i) * sizeof *c->files);
-	for (int level = f->level + 1; level <= LTX_LEVEL_MAX + 1; level++)
+	memmove(&c->files[i], &c->files[i + 1], (--c->total - i) * sizeof *c->files);
+	for (int level = f->level + 1; level <= REPLICA_PACKS + 1; level++)
 		c->first[level]--;
+	c->n = c->first[REPLICA_PACKS];
 	return true;
 }
 
@@ -157,7 +161,7 @@ catalog_snapshot(const struct catalog *c, uint64_t txid)
 void
 catalog_done(struct catalog *c)
 {
-	for (size_t i = 0; i < c->n; i++)
+	for (size_t i = 0; i < c->total; i++)
 		free(c->files[i].etag);
 	free(c->files);
 	*c = (struct catalog){0};
@@ -190,7 +194,7 @@ catalog_load(const struct replica *r, const struct store_call *call, struct cata
 	struct catalog c = {0};
 	struct loading l = {r, &c};
 
-	for (int level = 0; level <= LTX_LEVEL_MAX; level++) {
+	for (int level = 0; level <= REPLICA_PACKS; level++) {
 		char prefix[REPLICA_KEY_MAX];
 		int rc;
 
@@ -206,25 +210,48 @@ catalog_load(const struct replica *r, const struct store_call *call, struct cata
 	return 0;
 }
 
+void
+catalog_key(const struct replica *r, const struct catalog_file *f, char out[REPLICA_KEY_MAX])
+{
+	if (f->pack_max)
+		replica_key(r, REPLICA_PACKS, f->pack_min, f->pack_max, out);
+	else
+		replica_key(r, f->level, f->min, f->max, out);
+}
+
+int
+catalog_get(const struct replica *r, const struct store_call *call, const struct catalog_file *f,
+	    void *p, size_t n, size_t *ret_n, struct ls_err *err)
+{
+	char key[REPLICA_KEY_MAX];
+	struct store_get g = {.key = key,
+			      .off = f->off,
+			      .len = n < f->size ? n : (size_t)f->size,
+			      .etag = f->etag && *f->etag ? f->etag : NULL};
+
+	catalog_key(r, f, key);
+	return store_get(r->store, call, &g, p, ret_n, NULL, err);
+}
+
 static int
 read_time(struct catalog_file *f, const struct replica *r, const struct store_call *call,
 	  struct ls_err *err)
 {
 	uint8_t raw[LTX_HEADER_SIZE];
-	char key[REPLICA_KEY_MAX];
-	struct store_get g = {.key = key, .len = sizeof raw};
+	struct pack_header pack;
 	struct ltx_header h;
 	size_t n = 0;
-	int rc;
+	int rc = catalog_get(r, call, f, raw, sizeof raw, &n, err);
 
-	replica_key(r, f->level, f->min, f->max, key);
-	rc = store_get(r->store, call, &g, raw, &n, NULL, err);
-	if (rc == -ENOENT)
+	if (rc == -ENOENT || rc == -ESTALE)
 		return 0; /* merged meanwhile */
-	if (rc < 0)
+	if (rc < 0 || n < sizeof raw)
 		return rc;
 	/* A damaged file keeps the time of its object: the restore that needs it will say so. */
-	if (n == sizeof raw && ltx_header_decode(raw, &h, NULL) == 0) {
+	if (f->level == REPLICA_PACKS && pack_header_decode(raw, &pack, NULL) == 0) {
+		f->time_ms = pack.time_ms;
+		f->time_exact = true;
+	} else if (f->level != REPLICA_PACKS && ltx_header_decode(raw, &h, NULL) == 0) {
 		f->time_ms = h.time_ms;
 		f->time_exact = true;
 	}
@@ -235,7 +262,7 @@ int
 catalog_fill_times(struct catalog *c, const struct replica *r, const struct store_call *call,
 		   struct ls_err *err)
 {
-	for (size_t i = 0; i < c->n; i++) {
+	for (size_t i = 0; i < c->total; i++) {
 		int rc = c->files[i].time_exact ? 0 : read_time(&c->files[i], r, call, err);
 
 		if (rc < 0)

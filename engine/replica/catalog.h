@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * catalog: every LTX file that a replica holds, sorted by level, min, max.
- * Threads: single while it is built, then immutable.
+ * catalog: every LTX file that a replica holds, sorted by level, min, max, and behind them its
+ * packs (format/pack.h): objects that hold many files of level 0. A file in a pack is a file of
+ * level 0 once catalog_unpack() has read the index of the pack. Threads: single while it is built,
+ * then immutable.
  */
 #ifndef ENGINE_REPLICA_CATALOG_H
 #define ENGINE_REPLICA_CATALOG_H
@@ -12,18 +14,21 @@ struct catalog_file {
 	uint64_t min, max; /* TXIDs */
 	uint64_t size;
 	int64_t time_ms; /* of the last transaction inside */
-	uint8_t level;
+	uint8_t level;	 /* REPLICA_PACKS: a pack */
 	bool time_exact; /* else catalog_fill_times() has to read the header */
-	char *etag;	 /* owned by the catalog; NULL when unknown */
+	char *etag;	 /* of its object; owned by the catalog; NULL when unknown */
+	/* A file in a pack: which pack, and where in it; else pack_max is 0. */
+	uint64_t pack_min, pack_max, off;
 };
 
 struct catalog {
 	struct catalog_file *files;
-	size_t n, cap;
-	size_t first[LTX_LEVEL_MAX + 2]; /* files of level L: first[L] .. first[L + 1] */
+	size_t n;			 /* LTX files; 0 until they are sorted */
+	size_t total, cap;		 /* with the packs */
+	size_t first[REPLICA_PACKS + 2]; /* files of level L: first[L] .. first[L + 1] */
 };
 
-/* Lists all ten levels. An empty or foreign root gives an empty catalog. */
+/* Lists all ten levels, and the packs. An empty or foreign root gives an empty catalog. */
 LS_MUST_USE int catalog_load(const struct replica *r, const struct store_call *call,
 			     struct catalog *ret, struct ls_err *err);
 /* Adds one file (etag is copied, may be NULL); catalog_sort() afterwards, once. */
@@ -43,7 +48,14 @@ const struct catalog_file *catalog_snapshot(const struct catalog *c, uint64_t tx
 LS_MUST_USE int catalog_reserve(struct catalog *c, struct ls_err *err);
 void catalog_done(struct catalog *c);
 
-/* Reads the header of every file whose time is not exact. */
+/* The key of its object; a file in a pack begins at f->off there. */
+void catalog_key(const struct replica *r, const struct catalog_file *f, char out[REPLICA_KEY_MAX]);
+/* Its first n bytes; -ENOENT: the object is gone. */
+LS_MUST_USE int
+catalog_get(const struct replica *r, const struct store_call *call, const struct catalog_file *f,
+	    void *p, size_t n, size_t *ret_n, struct ls_err *err);
+
+/* Reads the header of every file and pack whose time is not exact. */
 LS_MUST_USE int catalog_fill_times(struct catalog *c, const struct replica *r,
 				   const struct store_call *call, struct ls_err *err);
 

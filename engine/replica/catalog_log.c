@@ -89,7 +89,7 @@ decode(const uint8_t in[RECORD], uint64_t *crc, struct change *ret)
 				     .size = get_be64(in + 24),
 				     .time_ms = (int64_t)get_be64(in + 32)}};
 	if (get_be64(in + 40) != next || (in[0] != 'P' && in[0] != 'D') || in[2] > 1 ||
-	    memcmp(in + 3, zero, sizeof zero) != 0 || ret->f.level > LTX_LEVEL_MAX ||
+	    memcmp(in + 3, zero, sizeof zero) != 0 || ret->f.level > REPLICA_PACKS ||
 	    ret->f.min < 1 || ret->f.min > ret->f.max)
 		return false;
 	*crc = next;
@@ -147,7 +147,7 @@ decode_records(const uint8_t *p, size_t n, struct catalog *ret, struct catalog_l
 	}
 	t->off = HEADER + (uint64_t)k * RECORD;
 	rc = apply(v, k, ret, err);
-	t->dead = k - ret->n;
+	t->dead = k - ret->total;
 	return rc;
 }
 
@@ -323,7 +323,7 @@ write_all(int fd, uint64_t bind, const struct catalog *c, struct catalog_log_tex
 	ls_buf_init(&b, LOG_MAX);
 	crc = encode_header(raw, bind);
 	rc = ls_buf_append(&b, raw, HEADER);
-	for (size_t i = 0; rc == 0 && i < c->n; i++) {
+	for (size_t i = 0; rc == 0 && i < c->total; i++) {
 		crc = encode(raw, 'P', &c->files[i], crc);
 		rc = ls_buf_append(&b, raw, RECORD);
 	}
@@ -364,7 +364,7 @@ copy(const struct catalog *c, struct catalog *ret, struct ls_err *err)
 {
 	int rc = 0;
 
-	for (size_t i = 0; rc == 0 && i < c->n; i++) {
+	for (size_t i = 0; rc == 0 && i < c->total; i++) {
 		struct catalog_file f = c->files[i];
 
 		f.etag = NULL;

@@ -3,7 +3,10 @@
 
 #include "engine/replica/levels.h"
 
+#include "engine/format/pack.h"
 #include "engine/replica/plan.h"
+
+enum { PACK_INTERVAL_MS = 300000 };
 
 static size_t
 count(const struct catalog *c, int level)
@@ -67,20 +70,23 @@ take(struct levels_work *w, const struct catalog_file *f)
 	w->in[w->n++].etag = NULL;
 }
 
-static void
-next_of_level(const struct catalog *c, int level, uint64_t interval_ms, int64_t now_ms,
-	      struct levels_work *w)
+static int
+begin(struct levels_work *w, int level, size_t max, struct ls_err *err)
 {
-	const struct catalog_file *v = files(c, level - 1);
-	size_t i = first_missing(c, level), n = count(c, level - 1);
-	int64_t end;
+	*w = (struct levels_work){.level = level, .in = ls_alloc_array(max, sizeof *w->in)};
+	return w->in ? 0 : ls_err_set(err, -ENOMEM, "levels: out of memory");
+}
 
-	if (i == n || (end = window_end(v[i].time_ms, interval_ms)) > now_ms)
-		return;
-	w->level = level;
+/* What follows i without a gap and is older than end, to the next image. */
+static void
+take_run(const struct catalog *c, int level, size_t i, int64_t end, size_t most,
+	 struct levels_work *w)
+{
+	const struct catalog_file *v = files(c, level);
+	size_t n = count(c, level);
+
 	take(w, &v[i]);
-	for (i++; i < n && w->n < LEVELS_INPUTS_MAX && v[i].time_ms < end && !is_image(c, &v[i]);
-	     i++) {
+	for (i++; i < n && w->n < most && v[i].time_ms < end && !is_image(c, &v[i]); i++) {
 		uint64_t max = w->in[w->n - 1].max;
 
 		if (v[i].min > max + 1)
@@ -89,6 +95,69 @@ next_of_level(const struct catalog *c, int level, uint64_t interval_ms, int64_t 
 			take(w, &v[i]);
 	}
 }
+
+static int
+next_of_level(const struct catalog *c, int level, uint64_t interval_ms, int64_t now_ms,
+	      struct levels_work *w, struct ls_err *err)
+{
+	size_t i = first_missing(c, level);
+	int64_t end;
+	int rc;
+
+	if (i == count(c, level - 1) ||
+	    (end = window_end(files(c, level - 1)[i].time_ms, interval_ms)) > now_ms)
+		return 0;
+	if ((rc = begin(w, level, LEVELS_INPUTS_MAX, err)) == 0)
+		take_run(c, level - 1, i, end, LEVELS_INPUTS_MAX, w);
+	return rc;
+}
+
+/* ---- packs ---- */
+
+static bool
+are_packed(const struct levels_conf *k)
+{
+	return k->fine_retention_ms && k->n && k->l0_retention_ms && !k->keep;
+}
+
+/* Made before the first batch inside has to go. */
+static uint64_t
+pack_interval(const struct levels_conf *k)
+{
+	return k->l0_retention_ms < PACK_INTERVAL_MS ? k->l0_retention_ms : PACK_INTERVAL_MS;
+}
+
+/* The first batch that is to be packed, or the number of them. */
+static size_t
+first_unpacked(const struct catalog *c, const struct levels_conf *k, int64_t now_ms)
+{
+	const struct catalog_file *v = files(c, 0);
+	uint64_t have = last_max(c, REPLICA_PACKS);
+	size_t i = 0, n = count(c, 0);
+
+	while (i < n && (v[i].max <= have || is_image(c, &v[i]) ||
+			 v[i].time_ms <= now_ms - (int64_t)k->fine_retention_ms))
+		i++;
+	return i;
+}
+
+static int
+next_pack(const struct catalog *c, const struct levels_conf *k, int64_t now_ms,
+	  struct levels_work *w, struct ls_err *err)
+{
+	size_t i = first_unpacked(c, k, now_ms);
+	int64_t end;
+	int rc;
+
+	if (i == count(c, 0) ||
+	    (end = window_end(files(c, 0)[i].time_ms, pack_interval(k))) > now_ms)
+		return 0;
+	if ((rc = begin(w, REPLICA_PACKS, PACK_FILES_MAX, err)) == 0)
+		take_run(c, 0, i, end, PACK_FILES_MAX, w);
+	return rc;
+}
+
+/* ---- snapshots ---- */
 
 /* The newest snapshot, or NULL. */
 static const struct catalog_file *
@@ -119,23 +188,35 @@ next_snapshot(const struct catalog *c, struct levels_work *w, struct ls_err *err
 
 	if (rc < 0)
 		return rc;
+	if ((rc = begin(w, LTX_LEVEL_SNAPSHOT, LEVELS_INPUTS_MAX, err)) < 0)
+		return rc;
 	for (size_t i = 0; i < p.n && i < LEVELS_INPUTS_MAX; i++)
 		take(w, p.files[i]);
-	w->level = LTX_LEVEL_SNAPSHOT;
 	if (w->n && s && w->in[w->n - 1].max <= s->max)
 		w->n = 0;
 	return 0;
+}
+
+void
+levels_work_done(struct levels_work *w)
+{
+	free(w->in);
+	*w = (struct levels_work){0};
 }
 
 int
 levels_next(const struct catalog *c, const struct levels_conf *k, int64_t now_ms,
 	    struct levels_work *ret, struct ls_err *err)
 {
-	ret->n = 0;
-	for (unsigned i = 0; i < k->n && ret->n == 0; i++)
-		next_of_level(c, (int)i + 1, k->interval_ms[i], now_ms, ret);
-	if (ret->n || snapshot_due(c, k) > now_ms)
-		return 0;
+	int rc = 0;
+
+	*ret = (struct levels_work){0};
+	for (unsigned i = 0; rc == 0 && i < k->n && ret->n == 0; i++)
+		rc = next_of_level(c, (int)i + 1, k->interval_ms[i], now_ms, ret, err);
+	if (rc == 0 && ret->n == 0 && are_packed(k))
+		rc = next_pack(c, k, now_ms, ret, err);
+	if (rc < 0 || ret->n || snapshot_due(c, k) > now_ms)
+		return rc;
 	return next_snapshot(c, ret, err);
 }
 
@@ -157,6 +238,12 @@ covering(const struct catalog *c, int level, uint64_t min, uint64_t max)
 			hi = mid;
 	}
 	return lo && v[lo - 1].max >= max ? &v[lo - 1] : NULL;
+}
+
+bool
+levels_holds(const struct catalog *c, const struct catalog_file *batch)
+{
+	return covering(c, 1, batch->min, batch->max) != NULL;
 }
 
 /* The newest snapshot that is old enough, or NULL. */
@@ -184,7 +271,17 @@ is_old_batch(const struct catalog *c, const struct levels_conf *k, const struct 
 
 	if (k->n == 0 || k->l0_retention_ms == 0 || f->time_ms > limit)
 		return false;
+	if (f->max >= floor && are_packed(k) && !is_image(c, f) &&
+	    f->time_ms > now_ms - (int64_t)k->fine_retention_ms &&
+	    !covering(c, REPLICA_PACKS, f->min, f->max))
+		return false;
 	return f->max < floor || is_image(c, f) || (whole && whole->time_ms <= limit);
+}
+
+static bool
+is_old_pack(const struct levels_conf *k, const struct catalog_file *f, int64_t now_ms)
+{
+	return !k->hold && f->time_ms <= now_ms - (int64_t)k->fine_retention_ms;
 }
 
 int
@@ -193,19 +290,21 @@ levels_expired(const struct catalog *c, const struct levels_conf *k, int64_t now
 {
 	const struct catalog_file *base = find_base(c, k, now_ms);
 	uint64_t floor = base ? base->max : 0;
-	struct catalog_file *v = ls_alloc_array(c->n + 1, sizeof *v);
+	struct catalog_file *v = ls_alloc_array(c->total + 1, sizeof *v);
 
 	*ret = v;
 	*ret_n = 0;
 	if (!v)
 		return ls_err_set(err, -ENOMEM, "out of memory");
-	for (size_t i = 0; !k->keep && i < c->n; i++) {
+	for (size_t i = 0; !k->keep && i < c->total; i++) {
 		const struct catalog_file *f = &c->files[i];
 		bool last = i + 1 == c->first[f->level + 1], gone = f->max < floor;
 
 		if (f->level == 0)
 			gone = is_old_batch(c, k, f, now_ms, floor);
-		if (!gone || last)
+		else if (f->level == REPLICA_PACKS)
+			gone |= is_old_pack(k, f, now_ms);
+		if (!gone || (last && f->level != REPLICA_PACKS))
 			continue;
 		v[*ret_n] = *f;
 		v[(*ret_n)++].etag = NULL;
@@ -237,6 +336,9 @@ note_expiry(const struct catalog *c, const struct levels_conf *k, int64_t now_ms
 				 (whole ? whole : &v[i])->time_ms + (int64_t)k->l0_retention_ms,
 				 now_ms);
 	}
+	v = files(c, REPLICA_PACKS);
+	for (size_t i = 0; !k->hold && i < count(c, REPLICA_PACKS); i++)
+		note_due(due, v[i].time_ms + (int64_t)k->fine_retention_ms, now_ms);
 	v = files(c, LTX_LEVEL_SNAPSHOT);
 	for (size_t i = 1; !k->hold && i < count(c, LTX_LEVEL_SNAPSHOT); i++)
 		note_due(due, v[i].time_ms + (int64_t)k->snapshot_retention_ms, now_ms);
@@ -253,6 +355,13 @@ levels_due(const struct catalog *c, const struct levels_conf *k, int64_t now_ms)
 
 		if (at < count(c, (int)i))
 			note_due(&due, window_end(files(c, (int)i)[at].time_ms, k->interval_ms[i]),
+				 now_ms);
+	}
+	if (are_packed(k)) {
+		size_t at = first_unpacked(c, k, now_ms);
+
+		if (at < count(c, 0))
+			note_due(&due, window_end(files(c, 0)[at].time_ms, pack_interval(k)),
 				 now_ms);
 	}
 	if (!k->keep)

@@ -8,10 +8,14 @@
  * level ends before it and begins anew behind it (decisions.md 3). A snapshot is what a plan for
  * the newest TXID merges to. Times are those of the last transaction in a file.
  *
- * Deleted are, when they are old enough: batches that level 1 covers or a snapshot replaces; and
- * everything that only serves points before the base, the newest snapshot that is older than
- * snapshot_retention_ms. The newest file of a level stays. While history is held, because a
- * restore may have been forgotten (decisions.md 11), there is no base.
+ * Batches of level 0 that are to be kept longer than level 0 are packed (format/pack.h), those of
+ * each five minutes into one object. A pack is work like a level, REPLICA_PACKS in place of one.
+ *
+ * Deleted are, when they are old enough: batches that level 1 covers or a snapshot replaces, once
+ * they are packed; packs that are older than fine_retention_ms; and everything that only serves
+ * points before the base, the newest snapshot that is older than snapshot_retention_ms. The newest
+ * file of a level stays. While history is held, because a restore may have been forgotten
+ * (decisions.md 11), there is no base, and packs stay.
  *
  * Pure: no I/O, no clock. Cost: O(n log n) in the files of the catalog.
  */
@@ -26,21 +30,27 @@ struct levels_conf {
 	uint64_t interval_ms[LEVELS_MAX]; /* of level 1 and on, each greater than 0 */
 	unsigned n;			  /* levels above 0; 0: level 0 stays for ever */
 	uint64_t snapshot_interval_ms, snapshot_retention_ms;
-	uint64_t l0_retention_ms; /* 0: level 0 stays for ever */
-	bool keep;		  /* nothing is deleted */
-	bool hold;		  /* no point is: there is no base */
+	uint64_t l0_retention_ms;   /* 0: level 0 stays for ever */
+	uint64_t fine_retention_ms; /* 0: no packs */
+	bool keep;		    /* nothing is deleted */
+	bool hold;		    /* no point is: there is no base */
 };
 
-/* One file to be written: the merge of in, oldest first. */
+/* One file to be written: the merge or the pack of in, oldest first. */
 struct levels_work {
 	int level;
-	struct catalog_file in[LEVELS_INPUTS_MAX]; /* copies, without etags */
-	size_t n;				   /* 0: nothing is due */
+	struct catalog_file *in; /* copies, without etags */
+	size_t n; /* 0: nothing is due; at most LEVELS_INPUTS_MAX or PACK_FILES_MAX */
 };
 
-/* The next file that is due at this time of the wall clock: lower levels first. -ENOMEM. */
+void levels_work_done(struct levels_work *w);
+
+/* The next file that is due at this time of the wall clock: lower levels first. -ENOMEM. Free *ret
+ * in any case. */
 LS_MUST_USE int levels_next(const struct catalog *c, const struct levels_conf *k, int64_t now_ms,
 			    struct levels_work *ret, struct ls_err *err);
+/* Whether level 1 holds everything that this batch holds. */
+bool levels_holds(const struct catalog *c, const struct catalog_file *batch);
 /* What may be deleted, copies without etags, oldest first; caller frees. */
 LS_MUST_USE int levels_expired(const struct catalog *c, const struct levels_conf *k, int64_t now_ms,
 			       struct catalog_file **ret, size_t *ret_n, struct ls_err *err);

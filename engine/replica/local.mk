@@ -3,4 +3,5 @@ engine_libengine_a_SOURCES += \
 	engine/replica/catalog_log.c engine/replica/catalog_log.h \
 	engine/replica/levels.c engine/replica/levels.h \
 	engine/replica/plan.c engine/replica/plan.h \
-	engine/replica/replica.c engine/replica/replica.h
+	engine/replica/replica.c engine/replica/replica.h \
+	engine/replica/unpack.c engine/replica/unpack.h

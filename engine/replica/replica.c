@@ -23,7 +23,9 @@ replica_init(struct replica *r, struct store *store)
 void
 replica_level_prefix(const struct replica *r, int level, char out[REPLICA_KEY_MAX])
 {
-	if (hex_levels(r))
+	if (level == REPLICA_PACKS)
+		snprintf(out, REPLICA_KEY_MAX, "fine/");
+	else if (hex_levels(r))
 		snprintf(out, REPLICA_KEY_MAX, "%04x/", (unsigned)level);
 	else
 		snprintf(out, REPLICA_KEY_MAX, "ltx/%d/", level);
@@ -33,10 +35,13 @@ void
 replica_key(const struct replica *r, int level, uint64_t min, uint64_t max,
 	    char out[REPLICA_KEY_MAX])
 {
-	char name[LTX_NAME_LEN + 1], prefix[REPLICA_KEY_MAX];
+	char name[LTX_PACK_NAME_LEN + 1], prefix[REPLICA_KEY_MAX];
 
 	replica_level_prefix(r, level, prefix);
-	ltx_name_format(min, max, name);
+	if (level == REPLICA_PACKS)
+		ltx_pack_name_format(min, max, name);
+	else
+		ltx_name_format(min, max, name);
 	snprintf(out, REPLICA_KEY_MAX, "%.16s%s", prefix, name);
 }
 
@@ -46,7 +51,7 @@ replica_key_parse(const struct replica *r, const char *key, int *ret_level, uint
 {
 	char prefix[REPLICA_KEY_MAX];
 
-	for (int level = 0; level <= LTX_LEVEL_MAX; level++) {
+	for (int level = 0; level <= REPLICA_PACKS; level++) {
 		size_t n;
 
 		replica_level_prefix(r, level, prefix);
@@ -54,7 +59,8 @@ replica_key_parse(const struct replica *r, const char *key, int *ret_level, uint
 		if (strncmp(key, prefix, n) != 0)
 			continue;
 		*ret_level = level;
-		return ltx_name_parse(key + n, ret_min, ret_max);
+		return level == REPLICA_PACKS ? ltx_pack_name_parse(key + n, ret_min, ret_max)
+					      : ltx_name_parse(key + n, ret_min, ret_max);
 	}
 	return false;
 }

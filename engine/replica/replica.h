@@ -3,7 +3,8 @@
  * replica: what the objects of a store mean: LTX files by level and TXID range.
  *
  * The only place that knows the layout: P/ltx/LEVEL/MIN-MAX.ltx (file, gs, abs, sftp, webdav, nats)
- * or P/LLLL/MIN-MAX.ltx (s3, oss). Source: spec/format.md 2.
+ * or P/LLLL/MIN-MAX.ltx (s3, oss). Source: spec/format.md 2. Packs (format/pack.h) are
+ * P/fine/MIN-MAX.pack everywhere, where the released program does not look.
  * Threads: immutable after replica_open(); calls from any thread.
  */
 #ifndef ENGINE_REPLICA_REPLICA_H
@@ -12,7 +13,7 @@
 #include "engine/format/ltx_name.h"
 #include "engine/store/store.h"
 
-enum { REPLICA_KEY_MAX = 64 };
+enum { REPLICA_KEY_MAX = 64, REPLICA_PACKS = LTX_LEVEL_MAX + 1 /* in place of a level */ };
 
 struct replica {
 	struct store *store; /* borrowed */

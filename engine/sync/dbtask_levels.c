@@ -18,6 +18,7 @@ levels_of(const struct conf_db *conf)
 				.snapshot_interval_ms = conf->levels.snapshot_interval_ms,
 				.snapshot_retention_ms = conf->levels.snapshot_retention_ms,
 				.l0_retention_ms = conf->levels.l0_retention_ms,
+				.fine_retention_ms = conf->levels.fine_retention_ms,
 				.keep = conf->levels.keep};
 
 	memcpy(k.interval_ms, conf->levels.interval_ms, sizeof k.interval_ms);

@@ -13,7 +13,7 @@ engine_libengine_a_SOURCES += \
 	engine/sync/dbtask_spool.c \
 	engine/sync/dbtask_upload.c \
 	engine/sync/upload_levels.c \
-	engine/sync/upload_out.c \
+	engine/sync/upload_out.c engine/sync/upload_pack.c \
 	engine/sync/upload_snapshot.c \
 	engine/sync/fleet.c engine/sync/fleet.h \
 	engine/sync/fleet_dirs.c \

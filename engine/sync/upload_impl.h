@@ -49,10 +49,18 @@ LS_MUST_USE int upload_out_open(const struct statedir *dir, const char *name,
 				struct upload_out *ret, struct ls_err *err);
 /* An ltx_sink_fn; arg is the upload_out. */
 int upload_out_write(void *arg, const void *p, size_t n, struct ls_err *err);
+/* Writes over its first n bytes. */
+LS_MUST_USE int
+upload_out_rewrite(struct upload_out *o, const void *p, size_t n, struct ls_err *err);
 /* Makes it durable, puts it as f (whose size is set), and records it. */
 LS_MUST_USE int upload_out_put(struct upload *u, const struct store_call *call,
 			       struct upload_out *o, struct catalog_file *f, struct ls_err *err);
 void upload_out_close(struct upload_out *o); /* and removes it */
+
+/* Opens *out and writes the pack of what w says. -ENOENT: batch *ret_lost is not in the replica. */
+LS_MUST_USE int
+upload_pack(struct upload *u, const struct store_call *call, const struct levels_work *w,
+	    struct upload_out *out, size_t *ret_lost, struct ls_err *err);
 
 /* Puts under the key of f, then records it. */
 LS_MUST_USE int

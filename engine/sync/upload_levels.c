@@ -43,8 +43,9 @@ struct merging {
 static void
 merging_done(struct merging *m)
 {
-	for (size_t i = 0; i < m->work.n; i++)
+	for (size_t i = 0; i < LEVELS_INPUTS_MAX; i++)
 		ltx_dec_close(m->dec[i]);
+	levels_work_done(&m->work);
 	upload_out_close(&m->out);
 	free(m);
 }
@@ -93,11 +94,48 @@ publish(struct upload *u, const struct store_call *call, struct merging *m, pthr
 	if ((rc = upload_same_root(u, call, err)) < 0 ||
 	    (rc = upload_out_put(u, call, &m->out, &m->result, err)) < 0)
 		return rc;
-	log_write(LOG_DEBUG, "compaction complete", LOG_STR("path", u->conf->path),
-		  LOG_U64("level", m->result.level), LOG_TXID("txid.min", m->result.min),
-		  LOG_TXID("txid.max", m->result.max), LOG_U64("size", m->result.size),
-		  LOG_U64("files", m->work.n));
+	log_write(LOG_DEBUG,
+		  m->work.level == REPLICA_PACKS ? "pack complete" : "compaction complete",
+		  LOG_STR("path", u->conf->path), LOG_U64("level", m->result.level),
+		  LOG_TXID("txid.min", m->result.min), LOG_TXID("txid.max", m->result.max),
+		  LOG_U64("size", m->result.size), LOG_U64("files", m->work.n));
 	return 0;
+}
+
+/* A batch is gone that level 1 holds, too: it is no point any more, and no reason to begin anew. */
+static int
+forget(struct upload *u, const struct catalog_file *lost, pthread_mutex_t *lock, struct ls_err *err)
+{
+	int rc = err->code;
+
+	LS_AUTOLOCK(lock);
+	if (!levels_holds(catalog_log_catalog(u->log), lost))
+		return rc;
+	log_write(LOG_WARN, "a transaction is lost that was to be kept",
+		  LOG_STR("path", u->conf->path), LOG_TXID("txid.min", lost->min),
+		  LOG_TXID("txid.max", lost->max), LOG_STR("error", err->msg));
+	return catalog_log_del(u->log, lost, err);
+}
+
+static int
+pack(struct upload *u, const struct store_call *call, struct merging *m, pthread_mutex_t *lock,
+     bool *ret_again, struct ls_err *err)
+{
+	const struct levels_work *w = &m->work;
+	size_t lost = 0;
+	int rc = upload_pack(u, call, w, &m->out, &lost, err);
+
+	m->result = (struct catalog_file){.level = REPLICA_PACKS,
+					  .min = w->in[0].min,
+					  .max = w->in[w->n - 1].max,
+					  .time_ms = w->in[w->n - 1].time_ms,
+					  .time_exact = true};
+	*ret_again = false;
+	if (rc == -ENOENT) {
+		rc = forget(u, &w->in[lost], lock, err);
+		*ret_again = rc == 0;
+	}
+	return rc;
 }
 
 /* One file. *ret_more: it was written, and another one may be due. */
@@ -106,6 +144,7 @@ merge_next(struct upload *u, pthread_mutex_t *lock, const struct levels_conf *k,
 	   const struct store_call *call, int64_t now_ms, bool *ret_more, struct ls_err *err)
 {
 	struct merging *m = calloc(1, sizeof *m);
+	bool again = false;
 	int rc;
 
 	*ret_more = false;
@@ -115,8 +154,11 @@ merge_next(struct upload *u, pthread_mutex_t *lock, const struct levels_conf *k,
 	pthread_mutex_lock(lock);
 	rc = levels_next(catalog_log_catalog(u->log), k, now_ms, &m->work, err);
 	pthread_mutex_unlock(lock);
-	if (rc == 0 && m->work.n && (rc = merge(u, call, m, err)) == 0) {
-		rc = publish(u, call, m, lock, err);
+	if (rc == 0 && m->work.n) {
+		rc = m->work.level == REPLICA_PACKS ? pack(u, call, m, lock, &again, err)
+						    : merge(u, call, m, err);
+		if (rc == 0 && !again)
+			rc = publish(u, call, m, lock, err);
 		*ret_more = rc == 0;
 	}
 	merging_done(m);

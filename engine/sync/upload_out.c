@@ -54,6 +54,14 @@ upload_out_write(void *arg, const void *p, size_t n, struct ls_err *err)
 }
 
 int
+upload_out_rewrite(struct upload_out *o, const void *p, size_t n, struct ls_err *err)
+{
+	int rc = flush(o, err);
+
+	return rc < 0 ? rc : io_pwrite(o->fd, p, n, 0, err);
+}
+
+int
 upload_out_put(struct upload *u, const struct store_call *call, struct upload_out *o,
 	       struct catalog_file *f, struct ls_err *err)
 {

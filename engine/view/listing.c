@@ -3,6 +3,8 @@
 
 #include "engine/view/listing.h"
 
+#include "engine/replica/unpack.h"
+
 #include <string.h>
 
 enum { READ_TIMES_MAX = 1000 }; /* headers that a mere look reads */
@@ -146,7 +148,8 @@ listing_load(const struct replica *r, const struct store_call *call, struct list
 	size_t inexact;
 	int rc;
 
-	if ((rc = catalog_load(r, call, &cat, err)) < 0)
+	if ((rc = catalog_load(r, call, &cat, err)) < 0 ||
+	    (rc = unpack_all(&cat, r, call, old ? &old->cat : NULL, err)) < 0)
 		return rc;
 	if (old)
 		any_common(&old->cat, &cat, take_time);
@@ -166,7 +169,7 @@ listing_exact(const struct replica *r, const struct store_call *call, struct lis
 	LS_AUTO(catalog_done) struct catalog cat = {0};
 	int rc;
 
-	for (size_t i = 0; i < l->cat.n; i++)
+	for (size_t i = 0; i < l->cat.total; i++)
 		if ((rc = catalog_add(&cat, &l->cat.files[i], err)) < 0)
 			return rc;
 	catalog_sort(&cat);

@@ -16,7 +16,7 @@ object_get(struct objects *os, const struct store_call *call, const struct objec
 	   struct object_range range, struct ls_err *err)
 {
 	struct store_get g = {.key = o->key,
-			      .off = range.off,
+			      .off = o->base + range.off,
 			      .len = range.len,
 			      .etag = o->etag[0] ? o->etag : NULL};
 	size_t n = 0;

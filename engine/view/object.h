@@ -39,6 +39,7 @@ struct object {
 
 	unsigned refs; /* the rest belongs to objects.c */
 	uint64_t min, max, size;
+	uint64_t base; /* where it begins in the object of its key: it may be in a pack */
 	struct object *chain, *older, *newer;
 };
 

@@ -156,7 +156,8 @@ object_new(struct objects *os, const struct catalog_file *f)
 	o->refs = 1;
 	if (f->etag)
 		snprintf(o->etag, sizeof o->etag, "%s", f->etag);
-	replica_key(os->replica, f->level, f->min, f->max, o->key);
+	o->base = f->off;
+	catalog_key(os->replica, f, o->key);
 	pthread_mutex_lock(&os->lock);
 	o->id = ++os->last_id;
 	pthread_mutex_unlock(&os->lock);

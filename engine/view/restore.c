@@ -3,6 +3,7 @@
 
 #include "engine/view/restore.h"
 
+#include "engine/replica/unpack.h"
 #include "engine/view/restore_out.h"
 #include "engine/view/restore_pages.h"
 
@@ -78,13 +79,10 @@ try_once(struct replica *r, const struct store_call *call, const struct restore_
 	LS_AUTO(plan_done) struct plan plan = {0};
 	int rc;
 
-	if ((rc = catalog_load(r, call, &cat, err)) < 0)
-		return rc;
-	if (cat.n == 0)
+	rc = unpack_plan(r, call, &opts->target, &cat, &plan, err);
+	if (rc == -ENOENT && cat.n == 0)
 		return nothing_there(r, call, err);
-	if (opts->target.by_time && (rc = catalog_fill_times(&cat, r, call, err)) < 0)
-		return rc;
-	if ((rc = plan_build(&cat, &opts->target, &plan, err)) < 0)
+	if (rc < 0)
 		return rc;
 	rc = write_output(r, call, opts, &plan, ret, err);
 	/* A planned object that is gone was merged or has expired meanwhile. */

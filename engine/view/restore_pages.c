@@ -22,7 +22,8 @@ restore_pages_add(struct restore_pages *p, const struct catalog_file *f, struct 
 		return ls_err_set(err, -ENOMEM, "restore: out of memory");
 	o->owner = p;
 	o->pending = 1;
-	replica_key(p->replica, f->level, f->min, f->max, o->key);
+	o->base = f->off;
+	catalog_key(p->replica, f, o->key);
 	part = restore_part_get(p);
 	rc = restore_walk_object(o, f, &part, err);
 	if (rc < 0)

@@ -24,10 +24,11 @@ restore_part_failed(struct restore_pages *p)
 }
 
 int
-restore_part_read(struct restore_pages *p, const char *key, uint64_t off, void *buf, size_t len,
+restore_part_read(const struct restore_object *o, uint64_t off, void *buf, size_t len,
 		  struct ls_err *err)
 {
-	struct store_get g = {.key = key, .off = off, .len = len};
+	struct store_get g = {.key = o->key, .off = o->base + off, .len = len};
+	const struct restore_pages *p = o->owner;
 	size_t n = 0;
 	int rc = store_get(p->replica->store, p->call, &g, buf, &n, NULL, err);
 
@@ -147,8 +148,7 @@ decode_part(struct restore_part *part, struct ls_err *err)
 
 	if (part->loaded)
 		p += part->off;
-	else if ((rc = restore_part_read(part->obj->owner, part->obj->key, part->off, part->stored,
-					 part->len, err)) < 0)
+	else if ((rc = restore_part_read(part->obj, part->off, part->stored, part->len, err)) < 0)
 		return rc;
 	end = p + part->len;
 	for (size_t i = 0; i < part->n; i++) {

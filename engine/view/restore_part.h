@@ -31,6 +31,7 @@ struct restore_sum {
 struct restore_object {
 	struct restore_pages *owner;
 	char key[REPLICA_KEY_MAX];
+	uint64_t base; /* where it begins in the object of its key: it may be in a pack */
 	struct ltx_header hdr;
 	struct ltx_layout at;
 	struct ltx_trailer trailer;
@@ -80,7 +81,7 @@ struct restore_pages {
 void restore_part_fail(struct restore_pages *p, const struct ls_err *err);
 bool restore_part_failed(struct restore_pages *p);
 /* Exactly len bytes of an object. */
-LS_MUST_USE int restore_part_read(struct restore_pages *p, const char *key, uint64_t off, void *buf,
+LS_MUST_USE int restore_part_read(const struct restore_object *o, uint64_t off, void *buf,
 				  size_t len, struct ls_err *err);
 /* An empty part; waits until one is free. */
 struct restore_part *restore_part_get(struct restore_pages *p);

@@ -175,7 +175,7 @@ walk_small(struct restore_pages *p, struct restore_object *o, const struct catal
 	struct restore_sum sum;
 	int rc;
 
-	if ((rc = restore_part_read(p, o->key, 0, b, size, err)) < 0)
+	if ((rc = restore_part_read(o, 0, b, size, err)) < 0)
 		return ls_err_wrap(err, rc, "'%s'", o->key);
 	if ((rc = open_object(o, f, b, b + size - LTX_TAIL_SIZE, err)) < 0 ||
 	    (rc = begin_pages(p, o, err)) < 0)
@@ -207,7 +207,7 @@ walk_large_index(struct restore_pages *p, struct restore_object *o, struct resto
 							     : RESTORE_INDEX_CHUNK - have;
 
 		if ((rc = store_call_check(p->call, err)) < 0 ||
-		    (rc = restore_part_read(p, o->key, off, p->index + have, n, err)) < 0)
+		    (rc = restore_part_read(o, off, p->index + have, n, err)) < 0)
 			return rc;
 		if (restore_part_failed(p))
 			return -ECANCELED;
@@ -235,12 +235,12 @@ walk_large(struct restore_pages *p, struct restore_object *o, const struct catal
 	struct restore_sum sum = {0};
 	int rc;
 
-	if ((rc = restore_part_read(p, o->key, 0, head, sizeof head, err)) < 0 ||
-	    (rc = restore_part_read(p, o->key, f->size - sizeof tail, tail, sizeof tail, err)) < 0)
+	if ((rc = restore_part_read(o, 0, head, sizeof head, err)) < 0 ||
+	    (rc = restore_part_read(o, f->size - sizeof tail, tail, sizeof tail, err)) < 0)
 		return ls_err_wrap(err, rc, "'%s'", o->key);
 	if ((rc = open_object(o, f, head, tail, err)) < 0 || (rc = begin_pages(p, o, err)) < 0)
 		return rc;
-	rc = restore_part_read(p, o->key, o->at.index_offset - sizeof end, end, sizeof end, err);
+	rc = restore_part_read(o, o->at.index_offset - sizeof end, end, sizeof end, err);
 	if (rc < 0)
 		return ls_err_wrap(err, rc, "'%s'", o->key);
 	sum = (struct restore_sum){crc64(0, end, sizeof end), sizeof end};

@@ -12,13 +12,10 @@ read_header(struct history *h, const struct store_call *call, const struct catal
 {
 	uint8_t raw[LTX_HEADER_SIZE];
 	char key[REPLICA_KEY_MAX];
-	struct store_get g = {.key = key, .len = sizeof raw};
 	size_t n = 0;
-	int rc;
+	int rc = catalog_get(&h->replica, call, f, raw, sizeof raw, &n, err);
 
-	replica_key(&h->replica, f->level, f->min, f->max, key);
-	g.etag = f->etag && *f->etag ? f->etag : NULL;
-	rc = store_get(h->store, call, &g, raw, &n, NULL, err);
+	catalog_key(&h->replica, f, key);
 	if (rc == -ENOENT)
 		rc = -ESTALE;
 	if (rc == 0 && n < sizeof raw)

@@ -3,7 +3,8 @@
  * Levels and retention on a virtual clock: a database is written at random, re-based now and then,
  * the process is down, dies between two steps of its maintenance, its clock jumps. At every moment
  * the newest state can be restored, every time of the promised window as finely as the levels say,
- * and the number of files is bounded. LS_TEST_LONG: a year of each seed.
+ * every commit of the fine window, and the number of files is bounded. LS_TEST_LONG: a year of each
+ * seed.
  */
 #include "config.h"
 
@@ -23,7 +24,8 @@ static const struct levels_conf defaults = {.interval_ms = {MINUTE / 2, 5 * MINU
 					    .n = 3,
 					    .snapshot_interval_ms = DAY,
 					    .snapshot_retention_ms = DAY,
-					    .l0_retention_ms = 5 * MINUTE};
+					    .l0_retention_ms = 5 * MINUTE,
+					    .fine_retention_ms = DAY};
 
 enum { SMALL = 900, LARGE = 4000000 };
 
@@ -34,7 +36,7 @@ struct world {
 	uint64_t tip;
 	int64_t *commits; /* time of each TXID */
 	size_t cap;
-	size_t most, written;
+	size_t most, most_packs, written;
 };
 
 static void
@@ -82,7 +84,7 @@ commit(struct world *w, bool image)
 static void
 maintain(struct world *w, bool all)
 {
-	static struct levels_work work;
+	struct levels_work work = {0};
 	struct catalog_file *old = NULL;
 	size_t n = 0, steps = all || rnd(10) ? SIZE_MAX : rnd(4);
 
@@ -96,7 +98,11 @@ maintain(struct world *w, bool all)
 		w->written++;
 		must(work.level != LTX_LEVEL_SNAPSHOT || work.in[0].min == 1, w,
 		     "a snapshot of a part");
+		must(work.level != REPLICA_PACKS || last->max - work.in[0].min + 1 == work.n, w,
+		     "a pack with a gap");
+		levels_work_done(&work);
 	}
+	levels_work_done(&work);
 	if (!steps)
 		return;
 	must(levels_expired(&w->c, &w->k, w->now, &old, &n, NULL) == 0, w, "expired");
@@ -134,18 +140,41 @@ ledger(const struct world *w, int64_t time_ms)
 	return lo;
 }
 
-/* How far a restore may be from the time that was asked for: files of level 0 live for minutes,
- * then level 1 is what there is, as long as the window. */
+/* The files in the packs that hold this TXID or the next one. */
+static void
+unpack(const struct world *w, uint64_t txid, struct catalog *ret)
+{
+	for (size_t i = 0; i < w->c.n; i++)
+		must(catalog_add(ret, &w->c.files[i], NULL) == 0, w, "memory");
+	for (size_t i = w->c.n; i < w->c.total; i++) {
+		struct catalog_file f = {.size = SMALL, .time_exact = true};
+
+		if (w->c.files[i].max < txid || w->c.files[i].min > txid + 1)
+			continue;
+		for (f.min = w->c.files[i].min; f.min <= w->c.files[i].max; f.min++) {
+			f.max = f.min;
+			f.time_ms = w->commits[f.min];
+			if (!catalog_find(&w->c, &f))
+				must(catalog_add(ret, &f, NULL) == 0, w, "memory");
+		}
+	}
+	catalog_sort(ret);
+}
+
+/* How far a restore may be from the time that was asked for: a commit, as long as it is in level 0
+ * or packed; then level 1 is what there is, as long as the window. */
 static int64_t
 grain(const struct world *w, int64_t time_ms)
 {
-	return w->now - time_ms < (int64_t)w->k.l0_retention_ms - MINUTE ? 1 : w->k.interval_ms[0];
+	return w->now - time_ms < (int64_t)w->k.fine_retention_ms - MINUTE ? 1
+									   : w->k.interval_ms[0];
 }
 
 static void
 check_window(const struct world *w)
 {
 	struct plan_target t = {.by_time = true};
+	struct catalog c = {0};
 	struct plan p = {0};
 	int64_t from = w->now - (int64_t)w->k.snapshot_retention_ms;
 	uint64_t want;
@@ -156,11 +185,13 @@ check_window(const struct world *w)
 	t.time_ms = from + (int64_t)rnd((unsigned)(w->now - from));
 	if (t.time_ms > w->commits[w->tip] || !(want = ledger(w, t.time_ms)))
 		return;
-	must(plan_build(&w->c, &t, &p, NULL) == 0, w, "a time of the window cannot be restored");
+	unpack(w, want, &c);
+	must(plan_build(&c, &t, &p, NULL) == 0, w, "a time of the window cannot be restored");
 	must(p.txid <= want, w, "a restore from behind the time");
 	must(p.txid >= ledger(w, t.time_ms - grain(w, t.time_ms)), w,
 	     "a restore is further from the time than the levels say");
 	plan_done(&p);
+	catalog_done(&c);
 }
 
 /* Nothing is written any more: the last intervals end, and then there is nothing to wake up for. */
@@ -179,6 +210,7 @@ fall_asleep(struct world *w)
 		must(++wakes < 5000, w, "no rest");
 	}
 	must(w->c.first[1] == 1, w, "old batches are left");
+	must(w->c.total == w->c.n, w, "old packs are left");
 	must(w->c.n - w->c.first[LTX_LEVEL_SNAPSHOT] <= 2, w, "old snapshots are left");
 }
 
@@ -213,13 +245,14 @@ live(uint64_t seed, unsigned days, bool jumps)
 		for (int i = 0; i < 3; i++, checks++)
 			check_window(&w);
 		w.most = w.c.n > w.most ? w.c.n : w.most;
+		w.most_packs = w.c.total - w.c.n > w.most_packs ? w.c.total - w.c.n : w.most_packs;
 	}
 	fall_asleep(&w);
 	/* Two days of level 1 are 5,760 files. */
-	ok(w.most < 7500,
-	   "seed %d: %u days, %d commits, %zu files written, at most %zu at a time, %u times "
-	   "restored",
-	   (int)seed, days, (int)w.tip, w.written, w.most, checks);
+	ok(w.most < 7500 && w.most_packs <= 300,
+	   "seed %d: %u days, %d commits, %zu files written, at most %zu and %zu packs at a time, "
+	   "%u times restored",
+	   (int)seed, days, (int)w.tip, w.written, w.most, w.most_packs, checks);
 	catalog_done(&w.c);
 	free(w.commits);
 }
