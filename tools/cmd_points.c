@@ -94,7 +94,7 @@ print_as_table(const struct listing *l, struct ls_err *err)
 		ltx_txid_format(l->points[i].txid, row);
 		snprintf(row + CELL, CELL, "%d", l->points[i].level);
 		snprintf(row + 2 * CELL, CELL, "%" PRIu64, l->points[i].size);
-		timex_format(l->points[i].time_ms, row + 3 * CELL);
+		timex_format_ms(l->points[i].time_ms, row + 3 * CELL);
 		for (int k = 0; k < COLUMNS; k++)
 			cells[(i + 1) * COLUMNS + (size_t)k] = row + k * CELL;
 	}
@@ -112,7 +112,7 @@ point_as_json(const struct catalog_point *p)
 	char txid[LTX_TXID_LEN + 1], time[TIMEX_LEN];
 
 	ltx_txid_format(p->txid, txid);
-	timex_format(p->time_ms, time);
+	timex_format_ms(p->time_ms, time);
 	return json_pack("{s:s, s:s, s:i, s:I, s:b}", "txid", txid, "timestamp", time, "level",
 			 (int)p->level, "size", (json_int_t)p->size, "snapshot", (int)p->snapshot);
 }

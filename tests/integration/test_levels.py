@@ -2,6 +2,8 @@
 """Levels, snapshots and retention of a living replica, with intervals of seconds."""
 import json
 import os
+import shutil
+import subprocess
 import sys
 import threading
 import time
@@ -20,15 +22,19 @@ l0-retention: 2s
 """
 
 
-def configure(shm, db, replica):
+def configure(shm, db, replica, fine="0"):
     conf = os.path.join(shm, "c.yml")
     with open(conf, "w", encoding="utf8") as f:
-        f.write(f"{LEVELS}dbs:\n- path: {db}\n  replica:\n    path: {replica}\n    sync-interval: 50ms\n")
+        f.write(f"{LEVELS}fine-retention: {fine}\ndbs:\n- path: {db}\n  replica:\n    path: {replica}\n    sync-interval: 50ms\n")
     return conf
 
 
 def levels(replica):
     return {n: len(os.listdir(f"{replica}/ltx/{n}")) if os.path.isdir(f"{replica}/ltx/{n}") else 0 for n in (0, 1, 2, 3, 9)}
+
+
+def packs(replica):
+    return sorted(os.listdir(f"{replica}/fine")) if os.path.isdir(f"{replica}/fine") else []
 
 
 def reachable(replica):
@@ -73,7 +79,7 @@ def test_a_replica_under_load_stays_small_and_true(shm):
     """A writer without a pause, kills, and a reader: every listed point is one committed state, and what is old goes."""
     db, replica, ledger = (os.path.join(shm, n) for n in ("a.db", "rep", "ledger"))
     new_database(db).close()
-    conf = configure(shm, db, replica)
+    conf = configure(shm, db, replica, "6s")
     d = Daemon(db, replica, os.path.join(shm, "log"), config=conf).ready()
     keeper = connect(db)
     w = start_writer(db, 5, ledger, 1 << 30, *KINDS)
@@ -103,7 +109,7 @@ def test_a_replica_under_load_stays_small_and_true(shm):
     keeper.close()
     print(f"{said} commits, {kills} kills, {reader.done} restores beside it, {states} points, files {n}, at most {most}")
     assert n[0] < 5 and n[1] and n[2] and n[9] <= 8, n      # a kill can cost a full image
-    assert most < 400
+    assert most < 400 and 0 < len(packs(replica)) < 10, packs(replica)
 
 
 def test_the_released_program_restores_every_point(shm):
@@ -128,6 +134,104 @@ def test_the_released_program_restores_every_point(shm):
     remove_database(os.path.join(shm, "a.out"))
     run(program, "restore", "-o", os.path.join(shm, "a.out"), url(replica))
     assert check_state(os.path.join(shm, "a.out")) == 60
+
+
+def packed_history(shm, db, replica, commits):
+    """A replica whose level 0 is gone: every batch is in a pack. Returns the points, each with its state."""
+    c = new_database(db)
+    conf = configure(shm, db, replica, "1h")
+    with Daemon(db, replica, os.path.join(shm, "log"), config=conf).ready() as d:
+        for _ in range(commits):
+            commit(c, 1, size=700)
+            time.sleep(0.06)                    # over several intervals
+        wait_for("level 0 to go", lambda: levels(replica)[0] == 1)
+        d.stop()
+    c.close()
+    states = {}
+    for t in points(replica):
+        restore(replica, os.path.join(shm, "point.db"), "-txid", t)
+        states[t] = check_state(os.path.join(shm, "point.db"))
+    return conf, states
+
+
+def test_every_batch_of_the_fine_window_is_a_point(shm):
+    db, replica, out = (os.path.join(shm, n) for n in ("a.db", "rep", "out.db"))
+    conf, states = packed_history(shm, db, replica, 100)
+    listed = json.loads(litestream("points", "-json", url(replica)).out)
+    assert not listed["gaps"]
+    assert [int(t, 16) for t in states] == list(range(1, len(states) + 1)) and len(packs(replica)) > 2
+    assert list(states.values()) == sorted(states.values()) and max(states.values()) == 100
+    for p in listed["points"][2::7]:            # the last state before a time
+        restore(replica, out, "-timestamp", p["timestamp"])
+        assert check_state(out) == states[f"{int(p['txid'], 16) - 1:016x}"]
+    t = list(states)[len(states) // 2]
+    plan = json.loads(litestream("restore", "-dry-run", "-json", "-txid", t, "-o", out, url(replica)).out)
+    assert plan["max_txid"] == t
+    need_fuse()
+    with mounted(replica, os.path.join(shm, "mnt")) as mnt:
+        for t in list(states)[1::9]:
+            live_copy(f"{mnt}/txid/{t}.db", out)
+            assert check_state(out) == states[t]
+    # The newest state and every later one do not need them.
+    shutil.rmtree(f"{replica}/fine")
+    restore(replica, out)
+    assert check_state(out) == 100
+    assert points(replica) == reachable(replica)
+
+
+def test_a_damaged_pack_costs_its_own_points_only(shm):
+    db, replica, out = (os.path.join(shm, n) for n in ("a.db", "rep", "out.db"))
+    conf, states = packed_history(shm, db, replica, 60)
+    name = packs(replica)[len(packs(replica)) // 2]
+    low, high = name[:16], name[17:33]
+    with open(f"{replica}/fine/{name}", "r+b") as f:
+        f.seek(70)
+        f.write(b"\xff")
+    p = litestream("points", url(replica))
+    assert "a pack cannot be read" in p.err and name in p.err
+    left = points(replica)
+    assert set(states) - set(left) <= {t for t in states if low <= t <= high}
+    for t in left:
+        restore(replica, out, "-txid", t)
+        assert check_state(out) == states[t]
+    lost = sorted(set(states) - set(left))
+    assert lost
+    p = litestream("restore", "-txid", lost[0], "-o", os.path.join(shm, "no.db"), url(replica), ok=None)
+    assert p.rc == 1 and "a pack cannot be read" in p.out and "neighbours" in p.err
+
+
+def test_the_released_program_leaves_packs_alone(shm):
+    """It restores beside them, takes over and enforces its retention; then we go on, with every point."""
+    program = peer("0.5.17")
+    db, replica, out = (os.path.join(shm, n) for n in ("a.db", "rep", "out.db"))
+    conf, states = packed_history(shm, db, replica, 40)
+    before = {n: sha(f"{replica}/fine/{n}") for n in packs(replica)}
+    run(program, "restore", "-o", out, url(replica))
+    assert check_state(out) == 40
+    theirs = os.path.join(shm, "theirs.yml")
+    with open(theirs, "w", encoding="utf8") as f:
+        f.write(f"levels: [{{interval: 1s}}]\nsnapshot: {{interval: 2s, retention: 1h}}\nl0-retention: 1s\n"
+                f"l0-retention-check-interval: 1s\ndbs: [{{path: {db}, replica: {{path: {replica}, sync-interval: 100ms}}}}]\n")
+    log = open(os.path.join(shm, "theirs.log"), "w", encoding="utf8")
+    p = subprocess.Popen([program, "replicate", "-config", theirs], stdout=log, stderr=log)
+    c = connect(db)
+    seen = levels(replica)[9]
+    try:
+        wait_for("snapshots of theirs", lambda: [commit(c), time.sleep(0.1)] and levels(replica)[9] > seen + 1)
+    finally:
+        p.terminate()
+        p.wait()
+    log.close()
+    assert {n: sha(f"{replica}/fine/{n}") for n in packs(replica)} == before
+    for t in list(states)[::5]:
+        restore(replica, out, "-txid", t)
+        assert check_state(out) == states[t]
+    commit(c)
+    n = c.execute("SELECT n FROM meta").fetchone()[0]
+    c.close()
+    litestream("replicate", "-once", "-config", conf)
+    restore(replica, out)
+    assert check_state(out) == n
 
 
 def test_points_tell_edges_and_gaps(place, shm):
