@@ -9,7 +9,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { LTX_TXID_LEN = 16, LTX_NAME_LEN = 37, LTX_PACK_NAME_LEN = 38, LTX_LEVEL_MAX = 9, LTX_LEVEL_SNAPSHOT = 9 };
+enum {
+	LTX_TXID_LEN = 16,
+	LTX_NAME_LEN = 37,
+	LTX_PACK_NAME_LEN = 38,
+	LTX_LEVEL_MAX = 9,
+	LTX_LEVEL_SNAPSHOT = 9
+};
 
 void ltx_txid_format(uint64_t txid, char out[LTX_TXID_LEN + 1]);
 /* Exactly 16 hex digits, lower case. */

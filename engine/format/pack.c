@@ -31,6 +31,7 @@ void
 pack_encode(struct pack_file *v, size_t n, uint8_t *out)
 {
 	uint64_t off = pack_head_size(n);
+	int64_t latest = v[0].time_ms;
 
 	memset(out, 0, PACK_HEADER_SIZE);
 	memcpy(out, magic, sizeof magic);
@@ -42,13 +43,14 @@ pack_encode(struct pack_file *v, size_t n, uint8_t *out)
 		put_be64(e + 16, (uint64_t)v[i].time_ms);
 		v[i].off = off;
 		off += v[i].size;
+		latest = v[i].time_ms > latest ? v[i].time_ms : latest;
 	}
 	put_be32(out + 8, PACK_VERSION);
 	put_be32(out + 12, (uint32_t)n);
 	put_be64(out + 16, v[0].min);
 	put_be64(out + 24, v[n - 1].max);
 	put_be64(out + 32, off);
-	put_be64(out + 40, (uint64_t)v[n - 1].time_ms);
+	put_be64(out + 40, (uint64_t)latest);
 	put_be64(out + CRC_AT, checksum(out, n));
 }
 

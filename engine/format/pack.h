@@ -10,7 +10,7 @@
  *    12  4  number of files, 1 to 4096        8  8  size in bytes
  *    16  8  min TXID   24  8  max TXID       16  8  time of its last transaction, ms
  *    32  8  size of the object
- *    40  8  time of the last transaction, ms
+ *    40  8  the latest time of an entry
  *    48  8  zero
  *    56  8  CRC-64 of [0,56) and the entries
  *

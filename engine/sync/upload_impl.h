@@ -57,10 +57,11 @@ LS_MUST_USE int upload_out_put(struct upload *u, const struct store_call *call,
 			       struct upload_out *o, struct catalog_file *f, struct ls_err *err);
 void upload_out_close(struct upload_out *o); /* and removes it */
 
-/* Opens *out and writes the pack of what w says. -ENOENT: batch *ret_lost is not in the replica. */
+/* Opens *out and writes the pack of what w says, *ret without its size. -ENOENT: batch *ret_lost is
+ * not in the replica. */
 LS_MUST_USE int
 upload_pack(struct upload *u, const struct store_call *call, const struct levels_work *w,
-	    struct upload_out *out, size_t *ret_lost, struct ls_err *err);
+	    struct upload_out *out, struct catalog_file *ret, size_t *ret_lost, struct ls_err *err);
 
 /* Puts under the key of f, then records it. */
 LS_MUST_USE int

@@ -123,13 +123,8 @@ pack(struct upload *u, const struct store_call *call, struct merging *m, pthread
 {
 	const struct levels_work *w = &m->work;
 	size_t lost = 0;
-	int rc = upload_pack(u, call, w, &m->out, &lost, err);
+	int rc = upload_pack(u, call, w, &m->out, &m->result, &lost, err);
 
-	m->result = (struct catalog_file){.level = REPLICA_PACKS,
-					  .min = w->in[0].min,
-					  .max = w->in[w->n - 1].max,
-					  .time_ms = w->in[w->n - 1].time_ms,
-					  .time_exact = true};
 	*ret_again = false;
 	if (rc == -ENOENT) {
 		rc = forget(u, &w->in[lost], lock, err);

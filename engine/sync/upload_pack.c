@@ -60,7 +60,7 @@ copy(struct packing *p, const struct catalog_file *f, struct pack_file *ret, str
 
 int
 upload_pack(struct upload *u, const struct store_call *call, const struct levels_work *w,
-	    struct upload_out *out, size_t *ret_lost, struct ls_err *err)
+	    struct upload_out *out, struct catalog_file *ret, size_t *ret_lost, struct ls_err *err)
 {
 	ls_autofree struct pack_file *v = ls_alloc_array(w->n, sizeof *v);
 	ls_autofree uint8_t *head = ls_alloc_array(1, pack_head_size(w->n));
@@ -79,5 +79,11 @@ upload_pack(struct upload *u, const struct store_call *call, const struct levels
 			return rc;
 	}
 	pack_encode(v, w->n, head);
+	*ret = (struct catalog_file){.level = REPLICA_PACKS,
+				     .min = v[0].min,
+				     .max = v[w->n - 1].max,
+				     .time_exact = true};
+	for (size_t i = 0; i < w->n; i++)
+		ret->time_ms = v[i].time_ms > ret->time_ms ? v[i].time_ms : ret->time_ms;
 	return upload_out_rewrite(out, head, pack_head_size(w->n), err);
 }

@@ -19,12 +19,12 @@ check(const uint8_t *p, size_t n, uint64_t bind)
 
 	FUZZ_CHECK(rc == 0 || rc == -EINVAL);
 	FUZZ_CHECK(text.off <= n);
-	FUZZ_CHECK(text.valid || cat.n == 0);
-	FUZZ_CHECK(cat.n * RECORD <= n);
-	for (size_t i = 0; i < cat.n; i++) {
+	FUZZ_CHECK(text.valid || cat.total == 0);
+	FUZZ_CHECK(cat.total * RECORD <= n);
+	for (size_t i = 0; i < cat.total; i++) {
 		const struct catalog_file *f = &cat.files[i];
 
-		FUZZ_CHECK(f->min >= 1 && f->min <= f->max && f->level <= LTX_LEVEL_MAX);
+		FUZZ_CHECK(f->min >= 1 && f->min <= f->max && f->level <= REPLICA_PACKS);
 		FUZZ_CHECK(catalog_find(&cat, f) == f);
 		FUZZ_CHECK(i >= cat.first[f->level] && i < cat.first[f->level + 1]);
 	}

@@ -3,7 +3,7 @@
 FUZZ_TARGETS += tests/fuzz/fuzz_catalog tests/fuzz/fuzz_conf tests/fuzz/fuzz_dbhdr \
 	tests/fuzz/fuzz_fuse_name tests/fuzz/fuzz_ltx tests/fuzz/fuzz_ltx_index \
 	tests/fuzz/fuzz_ltx_merge tests/fuzz/fuzz_ltx_name tests/fuzz/fuzz_ltx_page \
-	tests/fuzz/fuzz_position tests/fuzz/fuzz_timex tests/fuzz/fuzz_url tests/fuzz/fuzz_wal \
+	tests/fuzz/fuzz_pack tests/fuzz/fuzz_position tests/fuzz/fuzz_timex tests/fuzz/fuzz_url tests/fuzz/fuzz_wal \
 	tests/fuzz/fuzz_walidx
 
 if FUZZERS
@@ -34,6 +34,8 @@ tests_fuzz_fuzz_ltx_name_SOURCES = tests/fuzz/fuzz_ltx_name.c $(FUZZ_COMMON)
 tests_fuzz_fuzz_ltx_name_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_ltx_page_SOURCES = tests/fuzz/fuzz_ltx_page.c $(FUZZ_COMMON)
 tests_fuzz_fuzz_ltx_page_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_pack_SOURCES = tests/fuzz/fuzz_pack.c $(FUZZ_COMMON)
+tests_fuzz_fuzz_pack_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_position_SOURCES = tests/fuzz/fuzz_position.c $(FUZZ_COMMON)
 tests_fuzz_fuzz_position_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_timex_SOURCES = tests/fuzz/fuzz_timex.c $(FUZZ_COMMON)
