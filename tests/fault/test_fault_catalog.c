@@ -188,7 +188,7 @@ static int
 do_reset(struct catalog_log *l)
 {
 	struct catalog_file one = put1;
-	struct catalog c = {.files = &one, .n = 1, .cap = 1};
+	struct catalog c = {.files = &one, .total = 1, .cap = 1};
 
 	catalog_sort(&c);
 	return catalog_log_reset(l, &c, NULL);

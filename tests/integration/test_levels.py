@@ -104,8 +104,9 @@ def test_a_replica_under_load_stays_small_and_true(shm):
     said = last_committed(ledger)
     restore(replica, os.path.join(shm, "r.db"))
     assert check_state(os.path.join(shm, "r.db")) >= said
-    live_copy(db, os.path.join(shm, "live.db"))
-    assert_same_database(os.path.join(shm, "live.db"), os.path.join(shm, "r.db"))
+    # The writer may have died between frames and index: what the living see is what was committed.
+    keeper.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    assert_same_database(db, os.path.join(shm, "r.db"))
     keeper.close()
     print(f"{said} commits, {kills} kills, {reader.done} restores beside it, {states} points, files {n}, at most {most}")
     assert n[0] < 5 and n[1] and n[2] and n[9] <= 8, n      # a kill can cost a full image
