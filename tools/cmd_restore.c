@@ -35,6 +35,9 @@ const char cmd_restore_usage[] =
 	"\t    Replaces an existing output, and removes its -wal, -shm and -journal files.\n\n"
 	"\t-dry-run\n"
 	"\t    Prints which files would be fetched, and writes nothing.\n\n"
+	"\t-integrity-check MODE\n"
+	"\t    none, quick or full: lets SQLite check the database before it gets its name.\n"
+	"\t    Defaults to none.\n\n"
 	"\t-parallelism NUM\n"
 	"\t    Number of threads. Defaults to the number of processors, 8 at most.\n\n"
 	"\t-json\n"
@@ -45,7 +48,8 @@ const char cmd_restore_usage[] =
 
 struct args {
 	struct source_args source;
-	const char *output, *timestamp;
+	const char *output, *timestamp, *integrity;
+	enum integrity_mode check;
 	uint64_t txid;
 	int64_t parallelism;
 	bool if_db_not_exists, if_replica_exists, force, dry_run, json;
@@ -70,7 +74,7 @@ print_result(const struct args *a, const struct source *s, const struct restore_
 	ltx_txid_format(r->txid, txid);
 	return print_json(json_pack("{s:o, s:s, s:s, s:I, s:s}", "db_path", print_string(a->output),
 				    "replica", s->replica->type, "txid", txid, "duration_ms",
-				    (json_int_t)ms, "integrity_check", "none"),
+				    (json_int_t)ms, "integrity_check", integrity_name(a->check)),
 			  err);
 }
 
@@ -81,6 +85,7 @@ restore(const struct args *a, const struct source *s, const struct plan_target *
 	struct restore_opts opts = {.output = a->output,
 				    .target = *target,
 				    .force = a->force,
+				    .check = a->check,
 				    .parallelism = (unsigned)a->parallelism,
 				    .progress = show};
 	struct store_call call = {.stop = &stop};
@@ -149,6 +154,8 @@ run(struct cmd_context *c, struct args *a, struct ls_err *err)
 	struct stat st;
 	int rc;
 
+	if (a->integrity && !integrity_parse(a->integrity, &a->check))
+		return ls_err_set(err, -EINVAL, "invalid -integrity-check value: %s", a->integrity);
 	if ((rc = choose_target(a, &target, err)) < 0)
 		return rc;
 	if (conf_is_url(a->source.what) && !output) {
@@ -187,7 +194,7 @@ cmd_restore(struct cmd_context *c, int argc, char **argv, struct ls_err *err)
 				   {"parallelism", OPT_INT, &a.parallelism},
 				   {"f", OPT_LATER, NULL},
 				   {"follow-interval", OPT_LATER, NULL},
-				   {"integrity-check", OPT_LATER, NULL},
+				   {"integrity-check", OPT_STRING, &a.integrity},
 				   {"replica", OPT_LATER, NULL},
 				   {"generation", OPT_LATER, NULL},
 				   {"index", OPT_LATER, NULL},

@@ -1,6 +1,7 @@
 engine_libengine_a_SOURCES += \
 	engine/view/blockcache.c engine/view/blockcache.h \
 	engine/view/history.c engine/view/history.h engine/view/history_int.h \
+	engine/view/integrity.c engine/view/integrity.h \
 	engine/view/listing.c engine/view/listing.h \
 	engine/view/object.c engine/view/object.h \
 	engine/view/object_index.c \

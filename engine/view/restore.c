@@ -7,6 +7,7 @@
 #include "engine/view/restore_out.h"
 #include "engine/view/restore_pages.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 enum { PLANS_MAX = 3 };
@@ -44,6 +45,9 @@ write_output(struct replica *r, const struct store_call *call, const struct rest
 	ret->txid = plan->txid;
 	ret->size = (uint64_t)commit * ret->page_size;
 	ret->nfiles = plan->n;
+	rc = restore_out_check(&out, ret->size, opts->check, call ? call->stop : NULL, err);
+	if (rc < 0)
+		return rc == -EBADMSG ? ls_err_wrap(err, rc, "TXID %016" PRIx64, ret->txid) : rc;
 	return restore_out_commit(&out, ret->size, err);
 }
 

@@ -9,6 +9,7 @@
 #define ENGINE_VIEW_RESTORE_H
 
 #include "engine/replica/plan.h"
+#include "engine/view/integrity.h"
 
 struct restore_progress {
 	uint64_t done, total; /* bytes of stored objects */
@@ -17,8 +18,9 @@ struct restore_progress {
 struct restore_opts {
 	const char *output;
 	struct plan_target target;
-	bool force;	      /* replace an existing output and its -wal, -shm, -journal */
-	unsigned parallelism; /* threads; 0: number of cores, at most 8 */
+	bool force;		   /* replace an existing output and its -wal, -shm, -journal */
+	enum integrity_mode check; /* before the output gets its name */
+	unsigned parallelism;	   /* threads; 0: number of cores, at most 8 */
 	/* May be NULL; from any thread, one call at a time; short. */
 	void (*progress)(void *arg, const struct restore_progress *p);
 	void *progress_arg;

@@ -184,6 +184,15 @@ remove_sidecars(struct restore_out *o, struct ls_err *err)
 }
 
 int
+restore_out_check(struct restore_out *o, uint64_t size, enum integrity_mode mode,
+		  const struct stop *stop, struct ls_err *err)
+{
+	int rc = mode == INTEGRITY_NONE ? 0 : io_ftruncate(o->fd, size, err);
+
+	return rc < 0 ? rc : integrity_check(o->tmp, mode, stop, err);
+}
+
+int
 restore_out_commit(struct restore_out *o, uint64_t size, struct ls_err *err)
 {
 	int rc;

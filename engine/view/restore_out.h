@@ -6,7 +6,7 @@
 #ifndef ENGINE_VIEW_RESTORE_OUT_H
 #define ENGINE_VIEW_RESTORE_OUT_H
 
-#include "engine/base/err.h"
+#include "engine/view/integrity.h"
 
 #include <stdatomic.h>
 #include <stdint.h>
@@ -27,6 +27,9 @@ restore_out_begin(const char *path, bool force, struct restore_out *ret, struct 
 void restore_out_expect(struct restore_out *o, uint64_t n);
 LS_MUST_USE int
 restore_out_write(struct restore_out *o, const void *p, size_t n, uint64_t off, struct ls_err *err);
+/* SQLite's check of what was written, which will have this size. */
+LS_MUST_USE int restore_out_check(struct restore_out *o, uint64_t size, enum integrity_mode mode,
+				  const struct stop *stop, struct ls_err *err);
 /* Sets the size, makes it durable, removes old sidecar files, gives it its name. */
 LS_MUST_USE int restore_out_commit(struct restore_out *o, uint64_t size, struct ls_err *err);
 /* Removes OUT.tmp unless committed; safe on a zeroed struct with fd -1 and after commit. */
