@@ -11,6 +11,7 @@
 
 struct cmd_context {
 	const char *hint;
+	int status; /* to exit with after success */
 };
 
 struct cmd {
@@ -31,11 +32,13 @@ int cmd_reset(struct cmd_context *c, int argc, char **argv, struct ls_err *err);
 int cmd_restore(struct cmd_context *c, int argc, char **argv, struct ls_err *err);
 int cmd_status(struct cmd_context *c, int argc, char **argv, struct ls_err *err);
 int cmd_sync(struct cmd_context *c, int argc, char **argv, struct ls_err *err);
+int cmd_verify(struct cmd_context *c, int argc, char **argv, struct ls_err *err);
 int cmd_version(struct cmd_context *c, int argc, char **argv, struct ls_err *err);
 
 extern const char cmd_databases_usage[], cmd_ltx_usage[], cmd_replicate_usage[],
 	cmd_restore_usage[], cmd_info_usage[], cmd_list_usage[], cmd_sync_usage[],
-	cmd_points_usage[], cmd_reset_usage[], cmd_status_usage[], cmd_version_usage[];
+	cmd_points_usage[], cmd_reset_usage[], cmd_status_usage[], cmd_verify_usage[],
+	cmd_version_usage[];
 
 /* The two flags of every command that reads a configuration, for its usage text. */
 #define CMD_CONFIG_USAGE                                                                           \

@@ -23,16 +23,11 @@ const char cmd_points_usage[] =
 
 enum { COLUMNS = 4, CELL = 40 };
 
-/* TXIDs between these two cannot be restored though there are files of them. */
-struct gap {
-	uint64_t after, before;
-};
-
 struct listing {
 	struct catalog cat;
 	struct catalog_point *points;
 	size_t n;
-	struct gap *gaps;
+	struct catalog_gap *gaps;
 	size_t ngaps;
 };
 
@@ -42,39 +37,6 @@ listing_done(struct listing *l)
 	catalog_done(&l->cat);
 	free(l->points);
 	free(l->gaps);
-}
-
-static int
-by_end(const void *pa, const void *pb)
-{
-	const struct gap *a = pa, *b = pb;
-
-	if (a->after != b->after)
-		return a->after < b->after ? -1 : 1;
-	return a->before < b->before ? -1 : a->before > b->before;
-}
-
-/* A file that begins behind the next TXID of the last point before it follows a gap. */
-static int
-find_gaps(struct listing *l, struct ls_err *err)
-{
-	size_t n = 0;
-
-	l->gaps = ls_alloc_array(l->cat.n, sizeof *l->gaps);
-	if (!l->gaps)
-		return ls_err_set(err, -ENOMEM, "out of memory");
-	for (size_t i = 0; i < l->cat.n; i++) {
-		size_t at = catalog_point_at(l->points, l->n, l->cat.files[i].min);
-		uint64_t below = at ? l->points[at - 1].txid : 0;
-
-		if (l->cat.files[i].min > below + 1)
-			l->gaps[n++] = (struct gap){below, l->cat.files[i].min};
-	}
-	qsort(l->gaps, n, sizeof *l->gaps, by_end);
-	for (size_t i = 0; i < n; i++)
-		if (l->ngaps == 0 || l->gaps[l->ngaps - 1].after != l->gaps[i].after)
-			l->gaps[l->ngaps++] = l->gaps[i];
-	return 0;
 }
 
 static int
@@ -118,7 +80,7 @@ point_as_json(const struct catalog_point *p)
 }
 
 static json_t *
-gap_as_json(const struct gap *g)
+gap_as_json(const struct catalog_gap *g)
 {
 	char after[LTX_TXID_LEN + 1], before[LTX_TXID_LEN + 1];
 
@@ -153,7 +115,7 @@ list(const struct conf_replica *conf, bool json, struct ls_err *err)
 
 	if ((rc = source_catalog(conf, true, &l.cat, err)) < 0 ||
 	    (rc = catalog_points(&l.cat, &l.points, &l.n, err)) < 0 ||
-	    (rc = find_gaps(&l, err)) < 0)
+	    (rc = catalog_gaps(&l.cat, l.points, l.n, &l.gaps, &l.ngaps, err)) < 0)
 		return rc;
 	return json ? print_as_json(&l, err) : print_as_table(&l, err);
 }

@@ -12,6 +12,8 @@ tools_libtools_a_SOURCES = \
 	tools/cmd_status.c \
 	tools/cmd_restore.c tools/cmd_restore.h \
 	tools/cmd_restore_plan.c \
+	tools/cmd_verify.c tools/cmd_verify.h \
+	tools/cmd_verify_deep.c \
 	tools/cmd_version.c \
 	tools/control.c tools/control.h \
 	tools/opt.c tools/opt.h \

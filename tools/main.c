@@ -23,6 +23,7 @@ static const struct cmd commands[] = {
 	{"restore", cmd_restore, "recovers database backup from a replica", cmd_restore_usage},
 	{"status", cmd_status, "tells how far databases are replicated", cmd_status_usage},
 	{"sync", cmd_sync, "waits until what is committed is replicated", cmd_sync_usage},
+	{"verify", cmd_verify, "proves that a replica is sound", cmd_verify_usage},
 	{"version", cmd_version, "prints the binary version", cmd_version_usage},
 	{"wal", cmd_wal, NULL, cmd_ltx_usage},
 };
@@ -91,7 +92,9 @@ run(const struct cmd *cmd, int argc, char **argv)
 		ls_err_sys(&err, errno, "write to standard output");
 		return print_error(err.msg, NULL);
 	}
-	return rc == OPT_HELP && !any_help(argc, argv) ? 1 : 0;
+	if (rc == OPT_HELP)
+		return any_help(argc, argv) ? 0 : 1;
+	return c.status;
 }
 
 static const struct cmd *

@@ -240,6 +240,18 @@ decode_frame(const uint8_t *p, size_t n, uint8_t *page, uint32_t page_size, bool
 	return off + 4;
 }
 
+int
+ltx_page_check(const struct ltx_page *page, const uint8_t *stored, uint32_t page_size,
+	       struct ls_err *err)
+{
+	bool block = get_be16(stored + 4) & PAGE_FLAG_SIZE;
+
+	if (block || !(stored[LTX_PAGE_HEADER_SIZE + 4] & FLG_SUM) ||
+	    get_le32(stored + page->stored - 4) == xxh32(page->data, page_size))
+		return 0;
+	return bad_page(err, page->pgno, "LZ4 content checksum mismatch");
+}
+
 void
 ltx_page_hash(const uint8_t *p, const struct ltx_page *page, uint32_t page_size, uint64_t *hash)
 {

@@ -65,6 +65,11 @@ struct ltx_page {
 	size_t stored; /* length of the page frame in the file */
 };
 
+/* LZ4's own checksum of a page that was decoded from these page->stored bytes: what the file
+ * checksum leaves out, and other programs look at. */
+LS_MUST_USE int ltx_page_check(const struct ltx_page *page, const uint8_t *stored,
+			       uint32_t page_size, struct ls_err *err);
+
 /*
  * Decodes one stored page frame of at most n bytes into page->data. Bounds, encoding, decompressed
  * length and (frame encoding) LZ4's content checksum are checked; pgno in 1..commit, not the lock

@@ -74,6 +74,16 @@ struct catalog_point {
  * *ret. Cost: O(n log n). */
 LS_MUST_USE int catalog_points(const struct catalog *c, struct catalog_point **ret, size_t *ret_n,
 			       struct ls_err *err);
+/* TXIDs between these two cannot be restored, though a file begins at the second. */
+struct catalog_gap {
+	uint64_t after, before; /* after: the last point before it; 0: there is none */
+};
+
+/* Gaps between the points and what lies behind them, ascending; caller frees *ret, also on
+ * failure. */
+LS_MUST_USE int
+catalog_gaps(const struct catalog *c, const struct catalog_point *points, size_t npoints,
+	     struct catalog_gap **ret, size_t *ret_n, struct ls_err *err);
 /* Index of the first of n points with this TXID or a higher one; n: there is none. */
 size_t catalog_point_at(const struct catalog_point *v, size_t n, uint64_t txid);
 

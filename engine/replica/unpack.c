@@ -64,15 +64,17 @@ note_files(const struct catalog *c, const struct catalog_file *pack, const struc
 	return 0;
 }
 
-static int
-read_pack(const struct catalog *c, const struct replica *r, const struct store_call *call,
-	  const struct catalog_file *pack, struct catalog *found, struct ls_err *err)
+int
+unpack_read(const struct replica *r, const struct store_call *call, const struct catalog_file *pack,
+	    struct pack_file **ret, size_t *ret_n, struct ls_err *err)
 {
 	ls_autofree struct pack_file *v = NULL;
 	ls_autofree uint8_t *head = NULL;
 	struct pack_header h;
 	int rc = store_call_check(call, err);
 
+	*ret = NULL;
+	*ret_n = 0;
 	if (rc < 0 || (rc = read_head(r, call, pack, &head, &h, err)) < 0 || !head)
 		return rc;
 	if (!(v = ls_alloc_array(h.n, sizeof *v)))
@@ -81,17 +83,23 @@ read_pack(const struct catalog *c, const struct replica *r, const struct store_c
 		return rc;
 	if (h.min != pack->min || h.max != pack->max)
 		return ls_err_set(err, -EBADMSG, "it holds other TXIDs than its name says");
-	return note_files(c, pack, v, h.n, found, err);
+	*ret = ls_steal_ptr(&v);
+	*ret_n = h.n;
+	return 0;
 }
 
 static int
 read_or_pass(const struct catalog *c, const struct replica *r, const struct store_call *call,
 	     const struct catalog_file *pack, struct catalog *found, struct ls_err *err)
 {
+	ls_autofree struct pack_file *v = NULL;
 	struct ls_err why = {0};
 	char key[REPLICA_KEY_MAX];
-	int rc = read_pack(c, r, call, pack, found, &why);
+	size_t n = 0;
+	int rc = unpack_read(r, call, pack, &v, &n, &why);
 
+	if (rc == 0)
+		return note_files(c, pack, v, n, found, err);
 	catalog_key(r, pack, key);
 	if (rc == -EBADMSG || rc == -EINVAL) {
 		log_write(LOG_WARN, "a pack cannot be read, its transactions are left out",

@@ -10,8 +10,15 @@
 #ifndef ENGINE_REPLICA_UNPACK_H
 #define ENGINE_REPLICA_UNPACK_H
 
+#include "engine/format/pack.h"
 #include "engine/replica/plan.h"
 
+/* The files of one pack, caller frees. -EBADMSG, -EINVAL: damaged or unknown. *ret NULL: it is
+ * gone.
+ */
+LS_MUST_USE int
+unpack_read(const struct replica *r, const struct store_call *call, const struct catalog_file *pack,
+	    struct pack_file **ret, size_t *ret_n, struct ls_err *err);
 /* All packs. What known (an older catalog of the same replica, or NULL) has of them is not read
  * again. */
 LS_MUST_USE int

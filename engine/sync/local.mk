@@ -4,6 +4,7 @@ engine_libengine_a_SOURCES += \
 	engine/sync/capture_image.c engine/sync/capture_impl.h \
 	engine/sync/pagehash.c engine/sync/pagehash.h \
 	engine/sync/checkpoint.c engine/sync/checkpoint.h \
+	engine/sync/compare.c engine/sync/compare.h \
 	engine/sync/continuity.c engine/sync/continuity.h \
 	engine/sync/db.c engine/sync/db.h \
 	engine/sync/dbtask.c engine/sync/dbtask.h \

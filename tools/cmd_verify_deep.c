@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+
+#include "engine/base/buf.h"
+#include "engine/base/io.h"
+#include "engine/view/restore.h"
+#include "tools/cmd_verify.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+enum {
+	HOLD_TRIES = 250, /* for a database that is being written */
+	HOLD_WAIT_MS = 20,
+	ARRIVE_TRIES = 10, /* for a batch that is on its way to the replica */
+	ARRIVE_WAIT_MS = 1000,
+};
+
+static int
+restore(struct cmd_verify *v, const char *path, uint64_t txid, struct store *store,
+	const struct store_call *call)
+{
+	struct restore_opts opts = {.output = path,
+				    .target = {.txid = txid},
+				    .force = true,
+				    .check = INTEGRITY_FULL,
+				    .parallelism = v->parallelism};
+	struct restore_result result;
+	int rc;
+
+	v->check = (struct ls_err){0};
+	rc = restore_run(store, call, &opts, &result, &v->check);
+	if (rc == 0) {
+		v->txid = result.txid;
+		v->check = (struct ls_err){0}; /* what was tried on the way */
+	}
+	return rc;
+}
+
+/* The live database in a state that is captured; it may be busy for long. */
+static int
+hold(const struct conf_db *db, const struct store_call *call, struct compare *c, struct ls_err *err)
+{
+	int rc = -EAGAIN;
+
+	for (int i = 0; rc == -EAGAIN && i < HOLD_TRIES; i++) {
+		if (i && (rc = stop_sleep(call->stop, HOLD_WAIT_MS)) < 0)
+			return ls_err_set(err, rc, "interrupted");
+		rc = compare_begin(db, c, err);
+	}
+	return rc;
+}
+
+/* With the live database held; what it holds may just be on its way. */
+static int
+restore_and_compare(struct cmd_verify *v, const char *path, struct compare *c, struct store *store,
+		    const struct store_call *call)
+{
+	int rc = restore(v, path, c->txid, store, call);
+
+	for (int i = 0; rc == -ENOENT && i < ARRIVE_TRIES; i++)
+		if ((rc = stop_sleep(call->stop, ARRIVE_WAIT_MS)) == 0)
+			rc = restore(v, path, c->txid, store, call);
+	if (rc == 0)
+		rc = compare_with(c, path, call->stop, &v->compared, &v->live_why);
+	else
+		v->live_why = v->check;
+	if (rc == 0)
+		v->live_why = (struct ls_err){0};
+	v->live = rc < 0		   ? CMD_VERIFY_UNKNOWN
+		  : v->compared.ndifferent ? CMD_VERIFY_DIFFERENT
+					   : CMD_VERIFY_SAME;
+	return rc;
+}
+
+static char *
+temporary_dir(struct ls_err *err)
+{
+	const char *env = getenv("TMPDIR");
+	char *dir = ls_buf_format("%s/litestream-verify.XXXXXX", env && *env ? env : "/var/tmp");
+
+	if (!dir)
+		ls_err_set(err, -ENOMEM, "out of memory");
+	else if (mkdtemp(dir))
+		return dir;
+	else
+		ls_err_set(err, -errno, "make directory '%s': %m", dir);
+	free(dir);
+	return NULL;
+}
+
+int
+cmd_verify_deep(struct cmd_verify *v, const struct conf_db *db, struct store *store,
+		const struct store_call *call, struct ls_err *err)
+{
+	ls_autofree char *dir = temporary_dir(err);
+	ls_autofree char *path = dir ? io_join(dir, "restored.db") : NULL;
+	struct compare c = {.db = {.wal_fd = -1}};
+	int rc = -ENOENT, ignored;
+
+	if (!dir)
+		return err ? err->code : -EIO;
+	if (!path)
+		return ls_err_set(err, -ENOMEM, "out of memory");
+	if (db && (rc = hold(db, call, &c, &v->live_why)) < 0)
+		v->live = rc == -ENOENT ? CMD_VERIFY_ABSENT : CMD_VERIFY_UNKNOWN;
+	rc = rc == 0 ? restore_and_compare(v, path, &c, store, call)
+		     : restore(v, path, 0, store, call);
+	compare_end(&c);
+	ignored = io_unlink(path, NULL);
+	ignored = io_rmdir(dir, NULL);
+	(void)ignored;
+	return rc == -ECANCELED ? ls_err_set(err, rc, "interrupted") : 0;
+}
