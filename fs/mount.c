@@ -89,7 +89,8 @@ check_points(struct mount *m, const struct conf_replica *r, struct ls_err *err)
 		return ls_err_set(
 			err, -ENOENT,
 			"'%s' holds no LTX file that can be restored: is it the directory "
-			"that litestream replicates to?",
+			"that litestream replicates to? (a replica of Litestream 0.3 can be "
+			"restored, not mounted)",
 			r->path);
 	return 0;
 }

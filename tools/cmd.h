@@ -22,6 +22,7 @@ struct cmd {
 };
 
 int cmd_databases(struct cmd_context *c, int argc, char **argv, struct ls_err *err);
+int cmd_generations(struct cmd_context *c, int argc, char **argv, struct ls_err *err);
 int cmd_info(struct cmd_context *c, int argc, char **argv, struct ls_err *err);
 int cmd_list(struct cmd_context *c, int argc, char **argv, struct ls_err *err);
 int cmd_ltx(struct cmd_context *c, int argc, char **argv, struct ls_err *err);
@@ -30,6 +31,7 @@ int cmd_points(struct cmd_context *c, int argc, char **argv, struct ls_err *err)
 int cmd_replicate(struct cmd_context *c, int argc, char **argv, struct ls_err *err);
 int cmd_reset(struct cmd_context *c, int argc, char **argv, struct ls_err *err);
 int cmd_restore(struct cmd_context *c, int argc, char **argv, struct ls_err *err);
+int cmd_snapshots(struct cmd_context *c, int argc, char **argv, struct ls_err *err);
 int cmd_status(struct cmd_context *c, int argc, char **argv, struct ls_err *err);
 int cmd_sync(struct cmd_context *c, int argc, char **argv, struct ls_err *err);
 int cmd_verify(struct cmd_context *c, int argc, char **argv, struct ls_err *err);
@@ -37,8 +39,8 @@ int cmd_version(struct cmd_context *c, int argc, char **argv, struct ls_err *err
 
 extern const char cmd_databases_usage[], cmd_ltx_usage[], cmd_replicate_usage[],
 	cmd_restore_usage[], cmd_info_usage[], cmd_list_usage[], cmd_sync_usage[],
-	cmd_points_usage[], cmd_reset_usage[], cmd_status_usage[], cmd_verify_usage[],
-	cmd_version_usage[];
+	cmd_points_usage[], cmd_reset_usage[], cmd_generations_usage[], cmd_snapshots_usage[],
+	cmd_wal_usage[], cmd_status_usage[], cmd_verify_usage[], cmd_version_usage[];
 
 /* The two flags of every command that reads a configuration, for its usage text. */
 #define CMD_CONFIG_USAGE                                                                           \

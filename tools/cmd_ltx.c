@@ -143,10 +143,3 @@ cmd_ltx(struct cmd_context *c, int argc, char **argv, struct ls_err *err)
 	source_close(&source);
 	return rc;
 }
-
-int
-cmd_wal(struct cmd_context *c, int argc, char **argv, struct ls_err *err)
-{
-	fputs("Warning: 'wal' command is deprecated, please use 'ltx' instead\n", stderr);
-	return cmd_ltx(c, argc, argv, err);
-}

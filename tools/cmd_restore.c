@@ -5,6 +5,7 @@
 #include "engine/base/io.h"
 #include "engine/base/log.h"
 #include "engine/base/timex.h"
+#include "engine/format/name03.h"
 #include "engine/view/restore.h"
 #include "tools/cmd.h"
 #include "tools/cmd_restore.h"
@@ -13,6 +14,7 @@
 #include "tools/progress.h"
 #include "tools/source.h"
 
+#include <ctype.h>
 #include <string.h>
 
 const char cmd_restore_usage[] =
@@ -27,6 +29,9 @@ const char cmd_restore_usage[] =
 	"\t-timestamp TIME\n"
 	"\t    Restores the last state before this time: 2000-01-01T00:00:00Z, a date,\n"
 	"\t    '2h ago', 'yesterday 14:00'. Defaults to the latest state.\n\n"
+	"\t-generation ID, -index HEX\n"
+	"\t    Restores from this generation, up to and including this WAL index. For\n"
+	"\t    replicas of Litestream 0.3.\n\n"
 	"\t-if-db-not-exists\n"
 	"\t    Does nothing, successfully, if the output exists.\n\n"
 	"\t-if-replica-exists\n"
@@ -48,7 +53,8 @@ const char cmd_restore_usage[] =
 
 struct args {
 	struct source_args source;
-	const char *output, *timestamp, *integrity;
+	const char *output, *timestamp, *integrity, *generation, *index_text;
+	uint32_t index;
 	enum integrity_mode check;
 	uint64_t txid;
 	int64_t parallelism;
@@ -71,7 +77,10 @@ print_result(const struct args *a, const struct source *s, const struct restore_
 
 	if (!a->json)
 		return 0;
-	ltx_txid_format(r->txid, txid);
+	if (r->txid)
+		ltx_txid_format(r->txid, txid);
+	else
+		*txid = '\0';
 	return print_json(json_pack("{s:o, s:s, s:s, s:I, s:s}", "db_path", print_string(a->output),
 				    "replica", s->replica->type, "txid", txid, "duration_ms",
 				    (json_int_t)ms, "integrity_check", integrity_name(a->check)),
@@ -84,6 +93,9 @@ restore(const struct args *a, const struct source *s, const struct plan_target *
 {
 	struct restore_opts opts = {.output = a->output,
 				    .target = *target,
+				    .generation = a->generation,
+				    .by_index = a->index_text != NULL,
+				    .index = a->index,
 				    .force = a->force,
 				    .check = a->check,
 				    .parallelism = (unsigned)a->parallelism,
@@ -145,6 +157,31 @@ choose_target(const struct args *a, struct plan_target *ret, struct ls_err *err)
 	return 0;
 }
 
+/* -index and -generation, which select in a replica of Litestream 0.3. */
+static int
+parse_index(struct args *a, struct ls_err *err)
+{
+	char *end = NULL;
+	unsigned long v;
+
+	if (a->generation && !name03_is_generation(a->generation))
+		return ls_err_set(err, -EINVAL, "invalid -generation: must be 16 hex digits");
+	if ((a->generation || a->index_text) && a->txid)
+		return ls_err_set(err, -EINVAL,
+				  "-txid selects in LTX files, -generation and -index in those of "
+				  "Litestream 0.3");
+	if (!a->index_text)
+		return 0;
+	if (a->timestamp)
+		return ls_err_set(err, -EINVAL, "cannot specify index & timestamp to restore");
+	errno = 0;
+	v = strtoul(a->index_text, &end, 16);
+	if (!isxdigit((unsigned char)a->index_text[0]) || *end || errno || v > NAME03_INDEX_MAX)
+		return ls_err_set(err, -EINVAL, "invalid -index: invalid hexadecimal format");
+	a->index = (uint32_t)v;
+	return 0;
+}
+
 static int
 run(struct cmd_context *c, struct args *a, struct ls_err *err)
 {
@@ -156,7 +193,7 @@ run(struct cmd_context *c, struct args *a, struct ls_err *err)
 
 	if (a->integrity && !integrity_parse(a->integrity, &a->check))
 		return ls_err_set(err, -EINVAL, "invalid -integrity-check value: %s", a->integrity);
-	if ((rc = choose_target(a, &target, err)) < 0)
+	if ((rc = choose_target(a, &target, err)) < 0 || (rc = parse_index(a, err)) < 0)
 		return rc;
 	if (conf_is_url(a->source.what) && !output) {
 		c->hint = "litestream restore -o /tmp/app.db file:///backup/app";
@@ -196,8 +233,8 @@ cmd_restore(struct cmd_context *c, int argc, char **argv, struct ls_err *err)
 				   {"follow-interval", OPT_LATER, NULL},
 				   {"integrity-check", OPT_STRING, &a.integrity},
 				   {"replica", OPT_LATER, NULL},
-				   {"generation", OPT_LATER, NULL},
-				   {"index", OPT_LATER, NULL},
+				   {"generation", OPT_STRING, &a.generation},
+				   {"index", OPT_STRING, &a.index_text},
 				   {0}};
 	int first, rc = opt_parse(opts, argc, argv, &first, err);
 

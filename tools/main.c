@@ -14,6 +14,8 @@
 static const struct cmd commands[] = {
 	{"databases", cmd_databases, "list databases specified in config file",
 	 cmd_databases_usage},
+	{"generations", cmd_generations, "lists what a replica of Litestream 0.3 holds",
+	 cmd_generations_usage},
 	{"info", cmd_info, "tells about a running daemon", cmd_info_usage},
 	{"list", cmd_list, "lists the databases of a running daemon", cmd_list_usage},
 	{"ltx", cmd_ltx, "list available LTX files for a database", cmd_ltx_usage},
@@ -21,11 +23,13 @@ static const struct cmd commands[] = {
 	{"replicate", cmd_replicate, "runs a server to replicate databases", cmd_replicate_usage},
 	{"reset", cmd_reset, "removes the local state of a database", cmd_reset_usage},
 	{"restore", cmd_restore, "recovers database backup from a replica", cmd_restore_usage},
+	{"snapshots", cmd_snapshots, "lists the snapshots of a replica of Litestream 0.3",
+	 cmd_snapshots_usage},
 	{"status", cmd_status, "tells how far databases are replicated", cmd_status_usage},
 	{"sync", cmd_sync, "waits until what is committed is replicated", cmd_sync_usage},
 	{"verify", cmd_verify, "proves that a replica is sound", cmd_verify_usage},
 	{"version", cmd_version, "prints the binary version", cmd_version_usage},
-	{"wal", cmd_wal, NULL, cmd_ltx_usage},
+	{"wal", cmd_wal, "lists the WAL segments of a replica of Litestream 0.3", cmd_wal_usage},
 };
 
 /* Commands of the released program that are not here. */
@@ -36,8 +40,6 @@ static const struct {
 	{"start", NULL},
 	{"stop", NULL},
 	{"unregister", NULL},
-	{"generations", "a replica has no generations since 0.5, 'litestream ltx' lists its files"},
-	{"snapshots", "'litestream ltx -level 9' lists the snapshots of a replica"},
 };
 
 static void

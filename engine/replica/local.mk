@@ -2,6 +2,7 @@ engine_libengine_a_SOURCES += \
 	engine/replica/catalog.c engine/replica/catalog.h \
 	engine/replica/catalog_gaps.c \
 	engine/replica/catalog_log.c engine/replica/catalog_log.h \
+	engine/replica/generations.c engine/replica/generations.h \
 	engine/replica/levels.c engine/replica/levels.h \
 	engine/replica/plan.c engine/replica/plan.h \
 	engine/replica/replica.c engine/replica/replica.h \

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * restore: plan -> database file. Newest file first, a bitmap of pages already written, every file
- * verified whole, large ones decoded by several threads; temporary file, fsync, rename, fsync of
- * the directory. On failure and cancellation nothing is left behind.
- * Memory: 1 bit a page, some MiB for each thread; descriptors: a few, whatever the number of files.
+ * restore: plan -> database file. A replica that holds generations of Litestream 0.3, too, gives
+ * the newer state of the two formats, of those that the target allows. LTX: Newest file first, a
+ * bitmap of pages already written, every file verified whole, large ones decoded by several
+ * threads; temporary file, fsync, rename, fsync of the directory. On failure and cancellation
+ * nothing is left behind. Memory: 1 bit a page, some MiB for each thread; descriptors: a few,
+ * whatever the number of files.
  */
 #ifndef ENGINE_VIEW_RESTORE_H
 #define ENGINE_VIEW_RESTORE_H
@@ -18,6 +20,10 @@ struct restore_progress {
 struct restore_opts {
 	const char *output;
 	struct plan_target target;
+	/* Of Litestream 0.3: with one of them only generations are looked at. */
+	const char *generation; /* NULL: any */
+	bool by_index;
+	uint32_t index;
 	bool force;		   /* replace an existing output and its -wal, -shm, -journal */
 	enum integrity_mode check; /* before the output gets its name */
 	unsigned parallelism;	   /* threads; 0: number of cores, at most 8 */
@@ -27,7 +33,7 @@ struct restore_opts {
 };
 
 struct restore_result {
-	uint64_t txid;
+	uint64_t txid; /* 0: from a generation */
 	uint64_t size;
 	uint32_t page_size;
 	size_t nfiles;

@@ -16,7 +16,7 @@ INTEGRATION_TESTS += \
 	tests/integration/test_outage.py \
 	tests/integration/test_soak.py \
 	tests/integration/test_socket.py \
-	tests/integration/test_status.py tests/integration/test_verify.py
+	tests/integration/test_status.py tests/integration/test_v03.py tests/integration/test_verify.py
 
 EXTRA_DIST += $(INTEGRATION_TESTS) \
 	tests/integration/common.py tests/integration/tap.py tests/integration/writer.py

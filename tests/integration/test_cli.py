@@ -101,7 +101,7 @@ def test_restore_without_a_backup(tmp_path):
     assert "not a directory" in restore(tmp_path / "file", tmp_path / "r.db", ok=False).err
     (tmp_path / "old" / "generations" / "0123456789abcdef" / "snapshots").mkdir(parents=True)
     (tmp_path / "old" / "generations" / "0123456789abcdef" / "snapshots" / "00000000.snapshot.lz4").write_text("x")
-    assert "0.3" in restore(tmp_path / "old", tmp_path / "r.db", ok=False).err
+    assert "00000000.snapshot.lz4' is damaged" in restore(tmp_path / "old", tmp_path / "r.db", ok=False).err
     assert not os.path.exists(tmp_path / "r.db")
 
 

@@ -219,8 +219,10 @@ test_nothing_there(void)
 	mkdir(dir, 0755);
 	put_file("empty/generations/x", "");
 	in_dir("empty", dir);
-	is_int(restore_dir(dir, &err), -EINVAL, "a replica of Litestream 0.3");
-	ok(strstr(err.msg, "0.3") && absent("none") && absent("none.tmp"), "%s", err.msg);
+	is_int(restore_dir(dir, &err), -ENOENT, "a folder of generations without one");
+	ok(strstr(err.msg, "no matching backup files available") && absent("none") &&
+		   absent("none.tmp"),
+	   "%s", err.msg);
 }
 
 struct canceller {

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Replicas of Litestream 0.3: listed and restored as that program does, beside LTX files, and never shortened."""
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+import tap
+from common import *
+
+OLD = "0.3.13"
+
+
+def old_restore(program, replica, out, *args):
+    remove_database(out)
+    return run(program, "restore", "-o", out, *args, url(replica), ok=None)
+
+
+def table(text):
+    lines = text.splitlines()
+    return [dict(zip(lines[0].split(), line.split())) for line in lines[1:]]
+
+
+def write_old(shm, commits=60, db="a.db"):
+    """A replica written by the old program, with several indexes and snapshots."""
+    program = peer(OLD)
+    db, replica, conf = os.path.join(shm, db), os.path.join(shm, "rep"), os.path.join(shm, "old.yml")
+    c = new_database(db)
+    with open(conf, "w", encoding="utf8") as f:
+        f.write(f"dbs: [{{path: {db}, monitor-interval: 20ms, min-checkpoint-page-count: 20, checkpoint-interval: 1s, "
+                f"replicas: [{{path: {replica}, sync-interval: 30ms, snapshot-interval: 1500ms}}]}}]\n")
+    log = open(os.path.join(shm, "old.log"), "a", encoding="utf8")
+    p = subprocess.Popen([program, "replicate", "-config", conf], stdout=log, stderr=log)
+    segments = lambda: sum("wal.lz4" in n for _, _, names in os.walk(replica) for n in names)
+    try:
+        wait_for("the first segment", segments)
+        for i in range(commits):
+            commit(c, 1, size=300 + i * 20)
+            time.sleep(0.05)                    # its interval
+        before = segments()
+        commit(c)
+        wait_for("the last segment", lambda: segments() > before)
+        time.sleep(0.3)
+    finally:
+        p.terminate()
+        p.wait()
+        log.close()
+    return program, c, db, replica
+
+
+def test_as_the_old_program_restores(shm):
+    program, c, db, replica = write_old(shm)
+    out, theirs = os.path.join(shm, "out.db"), os.path.join(shm, "theirs.db")
+    for command in ("snapshots", "wal"):
+        assert sorted(litestream(command, url(replica)).out.split("\n")) == sorted(run(program, command, url(replica)).out.split("\n"))
+    ours, old = (table(t) for t in (litestream("generations", url(replica)).out, run(program, "generations", url(replica)).out))
+    assert [(g["generation"], g["start"], g["end"]) for g in ours] == [(g["generation"], g["start"], g["end"]) for g in old]
+    g = ours[0]["generation"]
+    indexes = sorted({int(s["index"]) for s in table(litestream("wal", "-generation", g, url(replica)).out)})
+    assert len(indexes) > 2
+    assert old_restore(program, replica, theirs).rc == 0
+    restore(replica, out)
+    assert_same_database(theirs, out)
+    n = check_state(out)
+    assert n == c.execute("SELECT n FROM meta").fetchone()[0]
+    last = 0
+    for i in indexes:
+        assert old_restore(program, replica, theirs, "-generation", g, "-index", f"{i:08x}").rc == 0
+        restore(replica, out, "-generation", g, "-index", f"{i:x}")
+        assert_same_database(theirs, out)
+        assert check_state(out) >= last
+        last = check_state(out)
+    wal = f"{replica}/generations/{g}/wal"
+    for name in sorted(os.listdir(wal))[::7]:
+        t = os.stat(f"{wal}/{name}").st_mtime_ns // 10 ** 6 + 1
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(t // 1000)) + f".{t % 1000:03d}Z"
+        if old_restore(program, replica, theirs, "-timestamp", stamp).rc == 0:
+            restore(replica, out, "-timestamp", stamp, "-integrity-check", "full")
+            assert_same_database(theirs, out)
+    p = litestream("restore", "-json", "-force", "-o", out, url(replica))
+    assert '"txid": ""' in p.out
+    p = litestream("restore", "-o", out + "2", "-timestamp", "2001-01-01T00:00:00Z", url(replica), ok=False)
+    assert "no snapshots available" in p.err
+
+
+def test_taken_over(shm):
+    """Ours goes on in the same folder: the newer format holds the latest state, the older one its own times."""
+    program, c, db, replica = write_old(shm, 30)
+    out = os.path.join(shm, "out.db")
+    before = c.execute("SELECT n FROM meta").fetchone()[0]
+    g = os.listdir(f"{replica}/generations")[0]
+    t = max(os.stat(os.path.join(d, n)).st_mtime_ns for d, _, names in os.walk(f"{replica}/generations") for n in names) // 10 ** 6
+    for _ in range(3):
+        commit(c)
+        once(db, replica)
+    restore(replica, out)
+    assert check_state(out) == before + 3
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(t // 1000)) + f".{t % 1000:03d}Z"
+    restore(replica, out, "-timestamp", stamp)
+    assert check_state(out) == before
+    restore(replica, out, "-generation", g)
+    assert check_state(out) == before
+    first = ltx(replica, "0")[0]["min_txid"]
+    restore(replica, out, "-txid", first)
+    assert check_state(out) == before + 1
+    c.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    os.rename(f"{replica}/ltx", os.path.join(shm, "ltx"))
+    restore(replica, out)
+    assert check_state(out) == before
+
+
+def test_what_is_missing_or_damaged_is_refused(shm):
+    program, c, db, replica = write_old(shm, 40)
+    out = os.path.join(shm, "out.db")
+    g = os.listdir(f"{replica}/generations")[0]
+    wal = f"{replica}/generations/{g}/wal"
+    for name in (n for d in (f"{replica}/generations/{g}/snapshots",) for n in sorted(os.listdir(d))[1:]):
+        os.unlink(f"{replica}/generations/{g}/snapshots/{name}")    # all depends on the first one
+    names = sorted(os.listdir(wal))
+    inner = [n for n in names[1:-1] if any(m[:8] == n[:8] and m > n for m in names)]
+    for name in inner[::5]:
+        path = f"{wal}/{name}"
+        good, st = open(path, "rb").read(), os.stat(path)
+        for bad, says in ((None, "missing WAL"), (good[:-3], "damaged"), (good[:len(good) // 2] + b"\x55" + good[len(good) // 2 + 1:], "damaged"),
+                          (b"age-encryption.org/v1\n" + good, "encrypted with age"), (b"", "damaged"), (good + b"x", "damaged")):
+            os.unlink(path)
+            if bad is not None:
+                open(path, "wb").write(bad)
+                os.utime(path, ns=(st.st_atime_ns, st.st_mtime_ns))
+            p = litestream("restore", "-o", out, url(replica), ok=False)
+            assert says in p.err and (bad is None or name in p.err), p.err
+            assert not [n for n in os.listdir(shm) if n.startswith("out.db")]
+            open(path, "wb").write(good)
+            os.utime(path, ns=(st.st_atime_ns, st.st_mtime_ns))
+    restore(replica, out)
+    assert check_state(out) == c.execute("SELECT n FROM meta").fetchone()[0]
+
+
+@pytest.mark.parametrize("args,says", [
+    (("-generation", "xyz"), "must be 16 hex digits"),
+    (("-index", "zz"), "invalid hexadecimal format"),
+    (("-index", "1", "-timestamp", "2026-01-01"), "cannot specify index & timestamp"),
+    (("-index", "1", "-txid", "1"), "-txid selects in LTX files"),
+    (("-generation", "0123456789abcdef"), "no generation '0123456789abcdef'"),
+])
+def test_bad_selectors(args, says, place, shm):
+    db, replica = place
+    once(db, replica)
+    assert says in litestream("restore", "-o", os.path.join(shm, "x.db"), *args, url(replica), ok=False).err
+
+
+if __name__ == "__main__":
+    sys.exit(tap.main(__file__))
