@@ -31,6 +31,7 @@ struct ltx_dec {
 	uint64_t off; /* of the next byte to take */
 	uint64_t buf_off;
 	size_t buf_len;
+	bool buf_last; /* the file ends with it */
 	uint8_t page[PAGE_SIZE_MAX];
 	uint8_t buf[BUFFER];
 };
@@ -39,18 +40,21 @@ struct ltx_dec {
 static int
 peek(struct ltx_dec *d, size_t n, const uint8_t **ret, size_t *ret_n, struct ls_err *err)
 {
-	size_t skip = (size_t)(d->off - d->buf_off);
+	size_t skip = (size_t)(d->off - d->buf_off), have = d->buf_len - skip, got = 0;
 	int rc;
 
-	if (d->off < d->buf_off || skip > d->buf_len || d->buf_len - skip < n) {
-		rc = d->source(d->arg, d->off, d->buf, BUFFER, &d->buf_len, err);
+	if (have < n && !d->buf_last) {
+		memmove(d->buf, d->buf + skip, have);
+		rc = d->source(d->arg, d->off + have, d->buf + have, BUFFER - have, &got, err);
 		if (rc < 0)
 			return rc;
+		d->buf_last = got < BUFFER - have;
 		d->buf_off = d->off;
+		d->buf_len = have += got;
 		skip = 0;
 	}
 	*ret = d->buf + skip;
-	*ret_n = d->buf_len - skip;
+	*ret_n = have;
 	return 0;
 }
 
@@ -66,22 +70,39 @@ take(struct ltx_dec *d, size_t n, const uint8_t **ret, struct ls_err *err)
 	return rc;
 }
 
+/* A small file is read once. */
+static int
+read_tail(struct ltx_dec *d, uint64_t size, uint8_t tail[LTX_TAIL_SIZE], struct ls_err *err)
+{
+	const uint8_t *p = NULL;
+	size_t got = 0;
+	int rc;
+
+	if (size < BUFFER) {
+		rc = peek(d, (size_t)size, &p, &got, err);
+		got = got < size ? 0 : LTX_TAIL_SIZE;
+		if (rc == 0 && got)
+			memcpy(tail, p + size - LTX_TAIL_SIZE, LTX_TAIL_SIZE);
+	} else {
+		rc = d->source(d->arg, size - LTX_TAIL_SIZE, tail, LTX_TAIL_SIZE, &got, err);
+	}
+	if (rc == 0 && got < LTX_TAIL_SIZE)
+		return ls_err_set(err, -EBADMSG, "LTX file is shorter than listed");
+	return rc;
+}
+
 static int
 open_file(struct ltx_dec *d, uint64_t size, struct ls_err *err)
 {
 	uint8_t tail[LTX_TAIL_SIZE];
 	const uint8_t *p = NULL;
-	size_t got = 0;
 	int rc;
 
 	if (size < LTX_SIZE_MIN)
 		return ls_err_set(err, -EBADMSG, "%llu bytes are too short for an LTX file",
 				  (unsigned long long)size);
-	rc = d->source(d->arg, size - sizeof tail, tail, sizeof tail, &got, err);
-	if (rc < 0)
+	if ((rc = read_tail(d, size, tail, err)) < 0)
 		return rc;
-	if (got < sizeof tail)
-		return ls_err_set(err, -EBADMSG, "LTX file is shorter than listed");
 	if ((rc = take(d, LTX_HEADER_SIZE, &p, err)) < 0 ||
 	    (rc = ltx_header_decode(p, &d->hdr, err)) < 0)
 		return rc;
