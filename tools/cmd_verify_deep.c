@@ -3,6 +3,7 @@
 
 #include "engine/base/buf.h"
 #include "engine/base/io.h"
+#include "engine/base/job.h"
 #include "engine/view/restore.h"
 #include "tools/cmd_verify.h"
 
@@ -23,7 +24,6 @@ restore(struct cmd_verify *v, const char *path, uint64_t txid, struct store *sto
 	struct restore_opts opts = {.output = path,
 				    .target = {.txid = txid},
 				    .force = true,
-				    .check = INTEGRITY_FULL,
 				    .parallelism = v->parallelism};
 	struct restore_result result;
 	int rc;
@@ -51,26 +51,68 @@ hold(const struct conf_db *db, const struct store_call *call, struct compare *c,
 	return rc;
 }
 
-/* With the live database held; what it holds may just be on its way. */
+/* What the live database holds may just be on its way. */
 static int
-restore_and_compare(struct cmd_verify *v, const char *path, struct compare *c, struct store *store,
-		    const struct store_call *call)
+restore_held(struct cmd_verify *v, const char *path, uint64_t txid, struct store *store,
+	     const struct store_call *call)
 {
-	int rc = restore(v, path, c->txid, store, call);
+	int rc = restore(v, path, txid, store, call);
 
 	for (int i = 0; rc == -ENOENT && i < ARRIVE_TRIES; i++)
 		if ((rc = stop_sleep(call->stop, ARRIVE_WAIT_MS)) == 0)
-			rc = restore(v, path, c->txid, store, call);
-	if (rc == 0)
-		rc = compare_with(c, path, call->stop, &v->compared, &v->live_why);
-	else
+			rc = restore(v, path, txid, store, call);
+	if (rc < 0) {
 		v->live_why = v->check;
+		v->live = CMD_VERIFY_UNKNOWN;
+	}
+	return rc;
+}
+
+/* SQLite's check, beside the comparison. */
+struct checking {
+	struct cmd_verify *v;
+	const char *path;
+	const struct stop *stop;
+	int rc;
+};
+
+static void *
+check(void *arg)
+{
+	struct checking *k = arg;
+
+	k->rc = integrity_check(k->path, INTEGRITY_FULL, k->stop, &k->v->check);
+	return NULL;
+}
+
+static int
+compare_live(struct cmd_verify *v, struct compare *c, const char *path, const struct stop *stop)
+{
+	int rc = compare_with(c, path, stop, &v->compared, &v->live_why);
+
 	if (rc == 0)
 		v->live_why = (struct ls_err){0};
 	v->live = rc < 0		   ? CMD_VERIFY_UNKNOWN
 		  : v->compared.ndifferent ? CMD_VERIFY_DIFFERENT
 					   : CMD_VERIFY_SAME;
 	return rc;
+}
+
+/* c: the live database, or NULL. */
+static int
+check_restored(struct cmd_verify *v, const char *path, struct compare *c, const struct stop *stop,
+	       struct ls_err *err)
+{
+	struct checking k = {.v = v, .path = path, .stop = stop};
+	pthread_t thread;
+	int rc = job_thread(&thread, "check", check, &k, err);
+
+	if (rc < 0)
+		return rc;
+	if (c)
+		rc = compare_live(v, c, path, stop);
+	pthread_join(thread, NULL);
+	return k.rc < 0 ? k.rc : rc;
 }
 
 static char *
@@ -97,6 +139,7 @@ cmd_verify_deep(struct cmd_verify *v, const struct conf_db *db, struct store *st
 	ls_autofree char *path = dir ? io_join(dir, "restored.db") : NULL;
 	struct compare c = {.db = {.wal_fd = -1}};
 	int rc = -ENOENT, ignored;
+	bool held;
 
 	if (!dir)
 		return err ? err->code : -EIO;
@@ -104,11 +147,16 @@ cmd_verify_deep(struct cmd_verify *v, const struct conf_db *db, struct store *st
 		return ls_err_set(err, -ENOMEM, "out of memory");
 	if (db && (rc = hold(db, call, &c, &v->live_why)) < 0)
 		v->live = rc == -ENOENT ? CMD_VERIFY_ABSENT : CMD_VERIFY_UNKNOWN;
-	rc = rc == 0 ? restore_and_compare(v, path, &c, store, call)
-		     : restore(v, path, 0, store, call);
+	held = db && rc == 0;
+	rc = held ? restore_held(v, path, c.txid, store, call) : restore(v, path, 0, store, call);
+	if (rc == 0)
+		rc = check_restored(v, path, held ? &c : NULL, call->stop, err);
 	compare_end(&c);
 	ignored = io_unlink(path, NULL);
 	ignored = io_rmdir(dir, NULL);
 	(void)ignored;
-	return rc == -ECANCELED ? ls_err_set(err, rc, "interrupted") : 0;
+	if (rc == -ECANCELED)
+		return ls_err_set(err, rc, "interrupted");
+	/* What went wrong is a finding, unless it was the looking. */
+	return rc < 0 && !v->check.code && !v->live_why.code ? rc : 0;
 }
