@@ -3,6 +3,7 @@
 
 #include "engine/base/timex.h"
 #include "engine/format/ltx.h"
+#include "engine/replica/generations.h"
 #include "engine/replica/unpack.h"
 #include "tools/cmd_restore.h"
 #include "tools/print.h"
@@ -99,6 +100,19 @@ print_as_json(const struct cmd_restore_plan *p, const struct plan *plan, struct 
 			  err);
 }
 
+static int
+only_old(struct store *store, const struct store_call *call, struct ls_err *err)
+{
+	LS_AUTO(generations_done) struct generations g = {0};
+	int rc = generations_load(store, call, &g, err);
+
+	if (rc == 0 && g.n)
+		return ls_err_set(err, -EINVAL,
+				  "-dry-run shows LTX files, and this is a replica of Litestream "
+				  "0.3: see 'litestream snapshots' and 'litestream wal'");
+	return rc < 0 ? rc : ls_err_set(err, -ENOENT, "no matching backup files available");
+}
+
 int
 cmd_restore_plan_print(const struct cmd_restore_plan *p, struct store *store,
 		       const struct store_call *call, struct ls_err *err)
@@ -115,7 +129,10 @@ cmd_restore_plan_print(const struct cmd_restore_plan *p, struct store *store,
 	if (rc < 0)
 		return rc == -ENOENT ? -EIO : rc;
 	replica_init(&r, store);
-	if ((rc = unpack_plan(&r, call, p->target, &cat, &plan, err)) < 0)
+	rc = unpack_plan(&r, call, p->target, &cat, &plan, err);
+	if (rc == -ENOENT && cat.n == 0)
+		return only_old(store, call, err);
+	if (rc < 0)
 		return rc;
 	return p->json ? print_as_json(p, &plan, err) : print_text(p, &plan, err);
 }

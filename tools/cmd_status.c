@@ -17,6 +17,7 @@
 #include "tools/print.h"
 #include "tools/progress.h"
 #include "tools/source.h"
+#include "tools/verdict.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -35,6 +36,7 @@ struct row {
 	const char *status;
 	char *note;	 /* or NULL */
 	json_t *trouble; /* the daemon's entry, or NULL */
+	json_t *verdict; /* of the last verify, or NULL */
 };
 
 static const char *
@@ -70,6 +72,14 @@ status_of(const struct row *r)
 	return is_behind(r) ? "behind" : "ok";
 }
 
+static bool
+is_damaged(const struct row *r)
+{
+	const char *verdict = json_string_value(json_object_get(r->verdict, "verdict"));
+
+	return verdict && strcmp(verdict, "damaged") == 0;
+}
+
 static char *
 note_of(const struct row *r)
 {
@@ -80,6 +90,9 @@ note_of(const struct row *r)
 	if (error_of(r))
 		return ls_buf_format("%s (since %s)", error_of(r),
 				     json_string_value(json_object_get(r->trouble, "error_since")));
+	if (is_damaged(r))
+		return ls_buf_format("litestream verify found the replica damaged at %s",
+				     json_string_value(json_object_get(r->verdict, "time")));
 	if (s->kind != LOCALSTATE_OK || !is_behind(r))
 		return NULL;
 	timex_format(s->waiting_since_ms, since);
@@ -158,6 +171,8 @@ print_as_json(const struct row *v, size_t n, struct ls_err *err)
 
 		if (item && v[i].note)
 			json_object_set_new(item, "note", print_string(v[i].note));
+		if (item && v[i].verdict)
+			json_object_set(item, "verified", v[i].verdict);
 		rc = print_append(list, item, err);
 	}
 	if (rc < 0) {
@@ -206,12 +221,15 @@ show(const struct conf *c, const struct conf_db *only, bool json, struct ls_err 
 	for (size_t i = 0; rc == 0 && i < n; i++) {
 		v[i] = (struct row){.db = only ? only : &c->dbs[i]};
 		v[i].trouble = entry_of(answer, v[i].db->path);
+		v[i].verdict = verdict_load(v[i].db);
 		rc = fill(&v[i], err);
 	}
 	if (rc == 0)
 		rc = json ? print_as_json(v, n, err) : print_as_table(v, n, err);
-	for (size_t i = 0; v && i < n; i++)
+	for (size_t i = 0; v && i < n; i++) {
 		free(v[i].note);
+		json_decref(v[i].verdict);
+	}
 	json_decref(answer);
 	return rc;
 }

@@ -5,6 +5,7 @@
  */
 #include "config.h"
 
+#include "engine/base/clock.h"
 #include "engine/base/job.h"
 #include "engine/base/stop.h"
 #include "engine/base/timex.h"
@@ -14,6 +15,7 @@
 #include "tools/print.h"
 #include "tools/progress.h"
 #include "tools/source.h"
+#include "tools/verdict.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -280,6 +282,20 @@ print_as_json(const struct cmd_verify *v, const char *url, struct ls_err *err)
 			  err);
 }
 
+static int
+keep(const struct cmd_verify *v, const struct conf_db *db, struct ls_err *err)
+{
+	char time[TIMEX_LEN], last[LTX_TXID_LEN + 1] = "";
+
+	if (v->npoints)
+		ltx_txid_format(v->points[v->npoints - 1].txid, last);
+	timex_format_ms(clock_wall_ms(), time);
+	return verdict_keep(db,
+			    json_pack("{s:s, s:s, s:b, s:s}", "verdict", verdicts[verdict_of(v)],
+				      "time", time, "deep", (int)v->deep, "last_txid", last),
+			    err);
+}
+
 static void
 verify_done(struct cmd_verify *v)
 {
@@ -299,6 +315,8 @@ verify(const struct source *s, struct cmd_verify *v, bool json, struct ls_err *e
 		return rc;
 	rc = check_all(v, s->db, store, &call, err);
 	store_close(store);
+	if (rc == 0 && s->db)
+		rc = keep(v, s->db, err);
 	if (rc == 0)
 		rc = json ? print_as_json(v, s->replica->url, err) : print_text(v);
 	return rc;

@@ -20,7 +20,8 @@ tools_libtools_a_SOURCES = \
 	tools/opt.c tools/opt.h \
 	tools/print.c tools/print.h \
 	tools/progress.c tools/progress.h \
-	tools/source.c tools/source.h
+	tools/source.c tools/source.h \
+	tools/verdict.c tools/verdict.h
 
 bin_PROGRAMS += tools/litestream
 tools_litestream_SOURCES = tools/main.c

@@ -83,6 +83,7 @@ def test_as_the_old_program_restores(shm):
     assert '"txid": ""' in p.out
     p = litestream("restore", "-o", out + "2", "-timestamp", "2001-01-01T00:00:00Z", url(replica), ok=False)
     assert "no snapshots available" in p.err
+    assert "replica of Litestream 0.3" in litestream("restore", "-dry-run", "-o", out + "2", url(replica), ok=False).err
 
 
 def test_taken_over(shm):

@@ -52,6 +52,8 @@ def test_a_sound_replica(shm):
     assert v["integrity_check"] == "ok" and v["live"]["result"] == "not asked"
     v = verify_json("-deep", "-config", conf, db)
     assert v["integrity_check"] == "ok" and v["live"] == {"result": "same", "pages": v["live"]["pages"], "different": 0, "error": None}
+    status = lambda: json.loads(litestream("status", "-json", "-config", conf).out)[0]
+    assert status()["verified"]["verdict"] == "sound" and status()["verified"]["deep"]
     commit(c)                                   # not captured: it cannot tell, and does not say that it is damaged
     v = verify_json("-deep", "-config", conf, db, rc=1)
     assert v["verdict"] == "cannot tell" and v["live"]["result"] == "unknown"
@@ -132,6 +134,7 @@ def test_a_replica_that_is_sound_and_of_another_database(shm):
     os.utime(db, ns=(st.st_atime_ns, st.st_mtime_ns))
     v = verify_json("-deep", "-config", conf, db, rc=2)
     assert v["damage"] == [] and v["live"]["result"] == "different" and v["live"]["different"] == 1
+    assert "verify found the replica damaged" in litestream("status", "-config", conf).out
     assert f"the first is page {page}" in verify("-deep", "-config", conf, db, rc=2).out
 
 
