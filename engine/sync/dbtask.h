@@ -151,6 +151,8 @@ void dbtask_upload(struct dbtask *t);
 uint64_t dbtask_levels_due_ns(const struct dbtask *t, uint64_t now_ns);
 void dbtask_maintain(struct dbtask *t, const struct stop *stop);
 
+/* Once, after dbtask_finish(): all that is due. */
+LS_MUST_USE int dbtask_maintain_once(struct dbtask *t, struct ls_err *err);
 /* Once, after dbtask_finish(): a snapshot of the newest state unless there is one, and retention of
  * snapshots and levels. */
 LS_MUST_USE int

@@ -97,6 +97,17 @@ dbtask_maintain(struct dbtask *t, const struct stop *stop)
 }
 
 int
+dbtask_maintain_once(struct dbtask *t, struct ls_err *err)
+{
+	struct store_call call = {.stop = t->abort, .priority = STORE_PRIO_BACKGROUND};
+	struct levels_conf k = levels_of(t->conf);
+	int64_t ignored;
+
+	k.hold = statedir_is_held(&t->dir);
+	return upload_maintain(t->upload, &t->uploading, &k, &call, &ignored, err);
+}
+
+int
 dbtask_levels_once(struct dbtask *t, bool snapshot, bool retention, struct ls_err *err)
 {
 	struct store_call call = {.stop = t->abort, .priority = STORE_PRIO_BACKGROUND};

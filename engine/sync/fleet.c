@@ -186,8 +186,12 @@ finish_one(const struct fleet *f, struct dbtask *t, uint64_t end_ms, struct ls_e
 	const struct fleet_opts *o = f->opts;
 	int rc = dbtask_finish(t, end_ms, err);
 
-	if (rc < 0 || !o->once || !(o->force_snapshot || o->enforce_retention))
+	if (rc < 0 || !o->once)
 		return rc;
+	if (o->maintain)
+		return dbtask_maintain_once(t, err);
+	if (!o->force_snapshot && !o->enforce_retention)
+		return 0;
 	return dbtask_levels_once(t, o->force_snapshot, o->enforce_retention, err);
 }
 

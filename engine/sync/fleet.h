@@ -17,6 +17,7 @@ struct fleet_opts {
 	bool once;		  /* capture everything, make it durable in the replica, end */
 	bool force_snapshot;	  /* with once: then make a snapshot */
 	bool enforce_retention;	  /* with once: then delete what has expired */
+	bool maintain;		  /* with once: then merge, pack and delete what is due */
 	const struct stop *stop;  /* fires on SIGTERM and SIGINT: final sync, then end */
 	const struct stop *abort; /* fires on the second signal: end without waiting for storage */
 	/* Called once all databases have been opened: from here on no commit is missed. An error

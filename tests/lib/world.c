@@ -3,7 +3,7 @@
 
 #include "tests/lib/world.h"
 
-#include "engine/replica/plan.h"
+#include "engine/replica/unpack.h"
 #include "engine/sync/fleet.h"
 #include "engine/view/restore.h"
 #include "tests/lib/fault_io.h"
@@ -59,9 +59,12 @@ commit(void)
 int
 world_once(struct ls_err *err)
 {
-	bool levels = getenv(LEVELS) != NULL;
-	struct fleet_opts opts = {
-		.once = true, .force_snapshot = levels, .enforce_retention = levels};
+	const char *levels = getenv(LEVELS);
+	bool all = levels && strcmp(levels, "levels") == 0, snapshot = levels && !all;
+	struct fleet_opts opts = {.once = true,
+				  .force_snapshot = snapshot,
+				  .enforce_retention = snapshot,
+				  .maintain = all};
 	struct fleet *f = NULL;
 	struct conf conf;
 	int rc = conf_from_args(db_path, url, &conf, err);
@@ -69,8 +72,13 @@ world_once(struct ls_err *err)
 	if (rc < 0)
 		return rc;
 	conf.dbs[0].min_checkpoint_page_count = 12;
-	if (levels)
+	if (snapshot)
 		conf.dbs[0].levels.snapshot_retention_ms = 1;
+	if (all) { /* an interval is over when the next commit is captured */
+		conf.dbs[0].levels.n = 2;
+		conf.dbs[0].levels.interval_ms[0] = conf.dbs[0].levels.interval_ms[1] = 1;
+		conf.dbs[0].levels.l0_retention_ms = 1;
+	}
 	rc = fleet_new(&conf, &opts, &f, err);
 	if (rc == 0)
 		rc = fleet_run(f, err);
@@ -133,6 +141,7 @@ world_check_all_states(void)
 		   err.msg);
 	replica_init(&replica, st);
 	world_must(catalog_load(&replica, NULL, &cat, &err) == 0 &&
+			   unpack_all(&cat, &replica, NULL, NULL, &err) == 0 &&
 			   catalog_points(&cat, &points, &n, &err) == 0,
 		   err.msg);
 	for (size_t i = 0; i < n; i++) {
@@ -202,10 +211,14 @@ vacuumed(void)
 }
 
 const struct world_situation world_situations[] = {
-	{"first start", first_start, false},	      {"one commit", one_commit, false},
-	{"checkpoint due", checkpoint_due, false},    {"WAL restarted", wal_restarted, false},
-	{"WAL truncated", wal_truncated, false},      {"vacuumed", vacuumed, false},
-	{"snapshot and retention", one_commit, true},
+	{"first start", first_start, NULL},
+	{"one commit", one_commit, NULL},
+	{"checkpoint due", checkpoint_due, NULL},
+	{"WAL restarted", wal_restarted, NULL},
+	{"WAL truncated", wal_truncated, NULL},
+	{"vacuumed", vacuumed, NULL},
+	{"snapshot and retention", one_commit, "snapshot"},
+	{"levels and packs", one_commit, "levels"},
 };
 
 /* A replica of some length begins anew, so that it does not grow for ever. */
@@ -222,7 +235,7 @@ world_prepare(const struct world_situation *s, uint64_t nth)
 	}
 	s->make();
 	if (s->levels)
-		setenv(LEVELS, "1", 1);
+		setenv(LEVELS, s->levels, 1);
 }
 
 void

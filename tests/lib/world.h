@@ -36,7 +36,8 @@ void world_check_after(int rc, uint64_t nth);
 struct world_situation {
 	const char *name;
 	void (*make)(void);
-	bool levels; /* runs also make a snapshot and delete the older ones */
+	const char *levels; /* NULL, or what runs also do: "snapshot" and delete the older ones, or
+			       all "levels": merge, pack and delete batches, snapshots */
 };
 extern const struct world_situation world_situations[];
 extern const size_t world_situations_n;
