@@ -72,6 +72,15 @@ def points(replica):
     return [p["txid"] for p in json.loads(litestream("points", "-json", url(replica)).out)["points"]]
 
 
+def reachable(replica):
+    """TXIDs that the files of the levels lead to without a gap: those that the released program can restore."""
+    ends, files = set(), [(int(f["min_txid"], 16), int(f["max_txid"], 16)) for f in ltx(replica)]
+    for low, high in sorted(files, key=lambda f: f[1]):
+        if low == 1 or any(low - 1 <= e < high for e in ends):
+            ends.add(high)
+    return [f"{t:016x}" for t in sorted(ends)]
+
+
 def sha(path):
     h = hashlib.sha256()
     with open(path, "rb") as f:

@@ -37,15 +37,6 @@ def packs(replica):
     return sorted(os.listdir(f"{replica}/fine")) if os.path.isdir(f"{replica}/fine") else []
 
 
-def reachable(replica):
-    """TXIDs that files without a gap lead to."""
-    ends, files = set(), [(int(f["min_txid"], 16), int(f["max_txid"], 16)) for f in ltx(replica)]
-    for low, high in sorted(files, key=lambda f: f[1]):
-        if low == 1 or any(low - 1 <= e < high for e in ends):
-            ends.add(high)
-    return [f"{t:016x}" for t in sorted(ends)]
-
-
 def check_points(replica, shm):
     last, ids = -1, points(replica)
     for t in ids:
