@@ -16,7 +16,7 @@
 
 #include <inttypes.h>
 
-enum { MEASURE_MS = 1000, RESERVE = 64 << 20, RESERVE_PART = 8 };
+enum { MEASURE_MS = 1000, RESERVE = 64 << 20, RESERVE_PART = 4 };
 
 #define MS_NS UINT64_C(1000000)
 
