@@ -34,49 +34,9 @@ const char cmd_wal_usage[] =
 	"Arguments:\n\n\t-generation ID\n\t    Those of one "
 	"generation.\n\n" CMD_GENERATIONS_OPTIONS;
 
-enum { CELL = 40, COLUMNS_MAX = 6 };
-
-/* Rows of a table whose size is known. */
-struct table {
-	size_t ncols, nrows, at;
-	const char **cells;
-	char *text;
-};
-
-static void
-table_done(struct table *t)
-{
-	free(t->cells);
-	free(t->text);
-}
-
-static int
-table_begin(struct table *t, const char *const *head, size_t ncols, size_t nrows,
-	    struct ls_err *err)
-{
-	*t = (struct table){.ncols = ncols, .nrows = nrows};
-	t->cells = ls_alloc_array((nrows + 1) * ncols, sizeof *t->cells);
-	t->text = ls_alloc_array(nrows * ncols, CELL);
-	if (!t->cells || !t->text)
-		return ls_err_set(err, -ENOMEM, "out of memory");
-	for (size_t i = 0; i < ncols; i++)
-		t->cells[i] = head[i];
-	return 0;
-}
-
-/* The next cell, to be filled in. */
-static char *
-cell(struct table *t)
-{
-	char *p = t->text + t->at * CELL;
-
-	t->cells[t->ncols + t->at++] = p;
-	return p;
-}
-
 /* A duration as Go prints it: "1h2m3.5s", "12ms", "0s"; cut as the released program does. */
 static void
-format_lag(int64_t ms, char out[CELL])
+format_lag(int64_t ms, char out[PRINT_CELL])
 {
 	const char *sign = ms < 0 ? "-" : "";
 	int64_t s;
@@ -88,23 +48,23 @@ format_lag(int64_t ms, char out[CELL])
 	else if (ms > 1000)
 		ms -= ms % 100;
 	if (ms == 0) {
-		snprintf(out, CELL, "0s");
+		snprintf(out, PRINT_CELL, "0s");
 		return;
 	}
 	if (ms < 1000) {
-		snprintf(out, CELL, "%s%" PRId64 "ms", sign, ms);
+		snprintf(out, PRINT_CELL, "%s%" PRId64 "ms", sign, ms);
 		return;
 	}
 	s = ms / 1000;
-	n = snprintf(out, CELL, "%s", sign);
+	n = snprintf(out, PRINT_CELL, "%s", sign);
 	if (s >= 3600)
-		n += snprintf(out + n, (size_t)(CELL - n), "%" PRId64 "h", s / 3600);
+		n += snprintf(out + n, (size_t)(PRINT_CELL - n), "%" PRId64 "h", s / 3600);
 	if (s >= 60)
-		n += snprintf(out + n, (size_t)(CELL - n), "%" PRId64 "m", s / 60 % 60);
-	n += snprintf(out + n, (size_t)(CELL - n), "%" PRId64, s % 60);
+		n += snprintf(out + n, (size_t)(PRINT_CELL - n), "%" PRId64 "m", s / 60 % 60);
+	n += snprintf(out + n, (size_t)(PRINT_CELL - n), "%" PRId64, s % 60);
 	if (ms % 1000)
-		n += snprintf(out + n, (size_t)(CELL - n), ".%" PRId64, ms % 1000 / 100);
-	snprintf(out + n, (size_t)(CELL - n), "s");
+		n += snprintf(out + n, (size_t)(PRINT_CELL - n), ".%" PRId64, ms % 1000 / 100);
+	snprintf(out + n, (size_t)(PRINT_CELL - n), "s");
 }
 
 /* When the database was written last; of a URL: now. */
@@ -130,47 +90,47 @@ static int
 print_generations(const struct source *s, const struct generations *g, struct ls_err *err)
 {
 	static const char *const head[] = {"name", "generation", "lag", "start", "end"};
-	LS_AUTO(table_done) struct table t;
-	int rc = table_begin(&t, head, 5, g->n, err);
+	LS_AUTO(print_rows_done) struct print_rows t;
+	int rc = print_rows_begin(&t, head, 5, g->n, err);
 
 	for (size_t i = 0; rc == 0 && i < g->n; i++) {
-		snprintf(cell(&t), CELL, "%s", s->replica->name);
-		snprintf(cell(&t), CELL, "%s", g->v[i].id);
-		format_lag(written_ms(s) - g->v[i].updated_ms, cell(&t));
-		timex_format(g->v[i].created_ms, cell(&t));
-		timex_format(g->v[i].updated_ms, cell(&t));
+		snprintf(print_rows_cell(&t), PRINT_CELL, "%s", s->replica->name);
+		snprintf(print_rows_cell(&t), PRINT_CELL, "%s", g->v[i].id);
+		format_lag(written_ms(s) - g->v[i].updated_ms, print_rows_cell(&t));
+		timex_format(g->v[i].created_ms, print_rows_cell(&t));
+		timex_format(g->v[i].updated_ms, print_rows_cell(&t));
 	}
-	return rc < 0 ? rc : print_table(t.ncols, t.nrows, t.cells, err);
+	return rc < 0 ? rc : print_rows_show(&t, err);
 }
 
 static void
-snapshot_row(struct table *t, const char *replica, const char *generation,
+snapshot_row(struct print_rows *t, const char *replica, const char *generation,
 	     const struct generations_object *o)
 {
-	snprintf(cell(t), CELL, "%s", replica);
-	snprintf(cell(t), CELL, "%s", generation);
-	snprintf(cell(t), CELL, "%" PRIu32, o->index);
+	snprintf(print_rows_cell(t), PRINT_CELL, "%s", replica);
+	snprintf(print_rows_cell(t), PRINT_CELL, "%s", generation);
+	snprintf(print_rows_cell(t), PRINT_CELL, "%" PRIu32, o->index);
 	if (t->ncols == 6)
-		snprintf(cell(t), CELL, "%" PRIu64, o->offset);
-	snprintf(cell(t), CELL, "%" PRIu64, o->size);
-	timex_format(o->time_ms, cell(t));
+		snprintf(print_rows_cell(t), PRINT_CELL, "%" PRIu64, o->offset);
+	snprintf(print_rows_cell(t), PRINT_CELL, "%" PRIu64, o->size);
+	timex_format(o->time_ms, print_rows_cell(t));
 }
 
 static int
 print_snapshots(const struct source *s, const struct generations *g, struct ls_err *err)
 {
 	static const char *const head[] = {"replica", "generation", "index", "size", "created"};
-	LS_AUTO(table_done) struct table t;
+	LS_AUTO(print_rows_done) struct print_rows t;
 	size_t n = 0;
 	int rc;
 
 	for (size_t i = 0; i < g->n; i++)
 		n += g->v[i].nsnapshots;
-	rc = table_begin(&t, head, 5, n, err);
+	rc = print_rows_begin(&t, head, 5, n, err);
 	for (size_t i = 0; rc == 0 && i < g->n; i++)
 		for (size_t k = 0; k < g->v[i].nsnapshots; k++)
 			snapshot_row(&t, s->replica->name, g->v[i].id, &g->v[i].snapshots[k]);
-	return rc < 0 ? rc : print_table(t.ncols, t.nrows, t.cells, err);
+	return rc < 0 ? rc : print_rows_show(&t, err);
 }
 
 static bool
@@ -185,17 +145,17 @@ print_segments(const struct source *s, const struct generations *g, const char *
 {
 	static const char *const head[] = {"replica", "generation", "index",
 					   "offset",  "size",	    "created"};
-	LS_AUTO(table_done) struct table t;
+	LS_AUTO(print_rows_done) struct print_rows t;
 	size_t n = 0;
 	int rc;
 
 	for (size_t i = 0; i < g->n; i++)
 		n += wanted(&g->v[i], id) ? g->v[i].nsegments : 0;
-	rc = table_begin(&t, head, 6, n, err);
+	rc = print_rows_begin(&t, head, 6, n, err);
 	for (size_t i = 0; rc == 0 && i < g->n; i++)
 		for (size_t k = 0; wanted(&g->v[i], id) && k < g->v[i].nsegments; k++)
 			snapshot_row(&t, s->replica->name, g->v[i].id, &g->v[i].segments[k]);
-	return rc < 0 ? rc : print_table(t.ncols, t.nrows, t.cells, err);
+	return rc < 0 ? rc : print_rows_show(&t, err);
 }
 
 /* ---- the commands ---- */
@@ -261,11 +221,8 @@ list(struct cmd_context *c, enum listed what, int argc, char **argv, bool *ret_n
 
 	if (rc != 0)
 		return rc;
-	if ((rc = source_open(&w.source, &source, err)) < 0) {
-		c->hint = w.source.hint;
+	if ((rc = source_open(&w.source, &source, &c->hint, err)) < 0)
 		return rc;
-	}
-	source_setup_log(source.db ? &source.conf : NULL, true, NULL);
 	rc = load(&source, &g, err);
 	*ret_none = rc == 0 && what == SEGMENTS && g.n == 0 && !w.generation;
 	if (rc == 0 && !*ret_none)

@@ -23,31 +23,24 @@ const char cmd_ltx_usage[] =
 	"Examples:\n\n\t$ litestream ltx file:///backup/app\n"
 	"\t$ litestream ltx -level all /var/lib/app.db\n";
 
-enum { COLUMNS = 5, CELL = 40 };
+enum { COLUMNS = 5 };
 
 static int
 print_as_table(const struct catalog_file *files, size_t n, struct ls_err *err)
 {
 	static const char *const head[COLUMNS] = {"level", "min_txid", "max_txid", "size",
 						  "created"};
-	ls_autofree const char **cells = ls_alloc_array((n + 1) * COLUMNS, sizeof *cells);
-	ls_autofree char *text = ls_alloc_array(n * COLUMNS, CELL);
+	LS_AUTO(print_rows_done) struct print_rows t;
+	int rc = print_rows_begin(&t, head, COLUMNS, n, err);
 
-	if (!cells || !text)
-		return ls_err_set(err, -ENOMEM, "out of memory");
-	memcpy(cells, head, sizeof head);
-	for (size_t i = 0; i < n; i++) {
-		char *row = text + i * COLUMNS * CELL;
-
-		snprintf(row, CELL, "%d", files[i].level);
-		ltx_txid_format(files[i].min, row + CELL);
-		ltx_txid_format(files[i].max, row + 2 * CELL);
-		snprintf(row + 3 * CELL, CELL, "%" PRIu64, files[i].size);
-		timex_format(files[i].time_ms, row + 4 * CELL);
-		for (int k = 0; k < COLUMNS; k++)
-			cells[(i + 1) * COLUMNS + (size_t)k] = row + k * CELL;
+	for (size_t i = 0; rc == 0 && i < n; i++) {
+		snprintf(print_rows_cell(&t), PRINT_CELL, "%d", files[i].level);
+		ltx_txid_format(files[i].min, print_rows_cell(&t));
+		ltx_txid_format(files[i].max, print_rows_cell(&t));
+		snprintf(print_rows_cell(&t), PRINT_CELL, "%" PRIu64, files[i].size);
+		timex_format(files[i].time_ms, print_rows_cell(&t));
 	}
-	return print_table(COLUMNS, n, cells, err);
+	return rc < 0 ? rc : print_rows_show(&t, err);
 }
 
 static json_t *
@@ -134,11 +127,8 @@ cmd_ltx(struct cmd_context *c, int argc, char **argv, struct ls_err *err)
 		return rc;
 	args.what = argv[first];
 	if ((rc = parse_level(level, &lo, &hi, err)) < 0 ||
-	    (rc = source_open(&args, &source, err)) < 0) {
-		c->hint = args.hint;
+	    (rc = source_open(&args, &source, &c->hint, err)) < 0)
 		return rc;
-	}
-	source_setup_log(source.db ? &source.conf : NULL, true, NULL);
 	rc = list(source.replica, lo, hi, json, err);
 	source_close(&source);
 	return rc;

@@ -3,6 +3,7 @@
 
 #include "engine/base/timex.h"
 #include "tools/cmd.h"
+#include "tools/gaps.h"
 #include "tools/opt.h"
 #include "tools/print.h"
 #include "tools/source.h"
@@ -21,7 +22,7 @@ const char cmd_points_usage[] =
 	"Examples:\n\n\t$ litestream points file:///backup/app\n"
 	"\t$ litestream points -json /var/lib/app.db\n";
 
-enum { COLUMNS = 4, CELL = 40 };
+enum { COLUMNS = 4 };
 
 struct listing {
 	struct catalog cat;
@@ -43,28 +44,20 @@ static int
 print_as_table(const struct listing *l, struct ls_err *err)
 {
 	static const char *const head[COLUMNS] = {"txid", "level", "size", "created"};
-	ls_autofree const char **cells = ls_alloc_array((l->n + 1) * COLUMNS, sizeof *cells);
-	ls_autofree char *text = ls_alloc_array(l->n * COLUMNS, CELL);
-	int rc;
+	LS_AUTO(print_rows_done) struct print_rows t;
+	int rc = print_rows_begin(&t, head, COLUMNS, l->n, err);
 
-	if (!cells || !text)
-		return ls_err_set(err, -ENOMEM, "out of memory");
-	memcpy(cells, head, sizeof head);
-	for (size_t i = 0; i < l->n; i++) {
-		char *row = text + i * COLUMNS * CELL;
+	for (size_t i = 0; rc == 0 && i < l->n; i++) {
+		const struct catalog_point *p = &l->points[i];
 
-		ltx_txid_format(l->points[i].txid, row);
-		snprintf(row + CELL, CELL, "%d", l->points[i].level);
-		snprintf(row + 2 * CELL, CELL, "%" PRIu64, l->points[i].size);
-		timex_format_ms(l->points[i].time_ms, row + 3 * CELL);
-		for (int k = 0; k < COLUMNS; k++)
-			cells[(i + 1) * COLUMNS + (size_t)k] = row + k * CELL;
+		ltx_txid_format(p->txid, print_rows_cell(&t));
+		snprintf(print_rows_cell(&t), PRINT_CELL, "%d", p->level);
+		snprintf(print_rows_cell(&t), PRINT_CELL, "%" PRIu64, p->size);
+		timex_format_ms(p->time_ms, print_rows_cell(&t));
 	}
-	if ((rc = print_table(COLUMNS, l->n, cells, err)) < 0)
+	if (rc < 0 || (rc = print_rows_show(&t, err)) < 0)
 		return rc;
-	for (size_t i = 0; i < l->ngaps; i++)
-		printf("gap: nothing between %016" PRIx64 " and %016" PRIx64 " can be restored\n",
-		       l->gaps[i].after, l->gaps[i].before);
+	gaps_print(l->gaps, l->ngaps);
 	return 0;
 }
 
@@ -79,32 +72,21 @@ point_as_json(const struct catalog_point *p)
 			 (int)p->level, "size", (json_int_t)p->size, "snapshot", (int)p->snapshot);
 }
 
-static json_t *
-gap_as_json(const struct catalog_gap *g)
-{
-	char after[LTX_TXID_LEN + 1], before[LTX_TXID_LEN + 1];
-
-	ltx_txid_format(g->after, after);
-	ltx_txid_format(g->before, before);
-	return json_pack("{s:s, s:s}", "after", after, "before", before);
-}
-
 static int
 print_as_json(const struct listing *l, struct ls_err *err)
 {
-	json_t *points = json_array(), *gaps = json_array();
+	json_t *points = json_array();
 	int rc = 0;
 
 	for (size_t i = 0; rc == 0 && i < l->n; i++)
 		rc = print_append(points, point_as_json(&l->points[i]), err);
-	for (size_t i = 0; rc == 0 && i < l->ngaps; i++)
-		rc = print_append(gaps, gap_as_json(&l->gaps[i]), err);
 	if (rc < 0) {
 		json_decref(points);
-		json_decref(gaps);
 		return rc;
 	}
-	return print_json(json_pack("{s:o, s:o}", "points", points, "gaps", gaps), err);
+	return print_json(
+		json_pack("{s:o, s:o}", "points", points, "gaps", gaps_as_json(l->gaps, l->ngaps)),
+		err);
 }
 
 static int
@@ -138,11 +120,8 @@ cmd_points(struct cmd_context *c, int argc, char **argv, struct ls_err *err)
 			  "litestream points file:///backup/app", &c->hint, err)) < 0)
 		return rc;
 	args.what = argv[first];
-	if ((rc = source_open(&args, &source, err)) < 0) {
-		c->hint = args.hint;
+	if ((rc = source_open(&args, &source, &c->hint, err)) < 0)
 		return rc;
-	}
-	source_setup_log(source.db ? &source.conf : NULL, true, NULL);
 	rc = list(source.replica, json, err);
 	source_close(&source);
 	return rc;

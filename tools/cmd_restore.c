@@ -199,11 +199,9 @@ run(struct cmd_context *c, struct args *a, struct ls_err *err)
 		c->hint = "litestream restore -o /tmp/app.db file:///backup/app";
 		return ls_err_set(err, -EINVAL, "-o is required when restoring from a replica URL");
 	}
-	if ((rc = source_open(&a->source, &source, err)) < 0) {
-		c->hint = a->source.hint;
+	a->source.log_stdout = !a->json;
+	if ((rc = source_open(&a->source, &source, &c->hint, err)) < 0)
 		return rc;
-	}
-	source_setup_log(source.db ? &source.conf : NULL, a->json, NULL);
 	if (!output)
 		a->output = source.db->path;
 	if (a->if_db_not_exists && io_stat(a->output, &st, NULL) == 0)

@@ -11,49 +11,27 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-enum { COLUMNS = 6, CELL = 48 };
-
-/* The texts of one file. */
-struct row {
-	char level[CELL], name[CELL], min[CELL], max[CELL], size[CELL], time[CELL];
-};
-
-static void
-format_row(const struct catalog_file *f, struct row *r)
-{
-	snprintf(r->level, CELL, "%d", f->level);
-	ltx_txid_format(f->min, r->min);
-	ltx_txid_format(f->max, r->max);
-	snprintf(r->name, CELL, "%.16s-%.16s.ltx", r->min, r->max);
-	snprintf(r->size, CELL, "%" PRIu64, f->size);
-	timex_format(f->time_ms, r->time);
-}
+enum { COLUMNS = 6 };
 
 static int
 print_files(const struct plan *plan, struct ls_err *err)
 {
 	static const char *const head[COLUMNS] = {"level",    "file", "min_txid",
 						  "max_txid", "size", "timestamp"};
-	ls_autofree const char **cells = ls_alloc_array((plan->n + 1) * COLUMNS, sizeof *cells);
-	ls_autofree struct row *rows = ls_alloc_array(plan->n, sizeof *rows);
+	LS_AUTO(print_rows_done) struct print_rows t;
+	int rc = print_rows_begin(&t, head, COLUMNS, plan->n, err);
 
-	if (!cells || !rows)
-		return ls_err_set(err, -ENOMEM, "out of memory");
-	for (size_t k = 0; k < COLUMNS; k++)
-		cells[k] = head[k];
-	for (size_t i = 0; i < plan->n; i++) {
-		const char **c = cells + (i + 1) * COLUMNS;
-		struct row *r = &rows[i];
+	for (size_t i = 0; rc == 0 && i < plan->n; i++) {
+		const struct catalog_file *f = plan->files[i];
 
-		format_row(plan->files[i], r);
-		c[0] = r->level;
-		c[1] = r->name;
-		c[2] = r->min;
-		c[3] = r->max;
-		c[4] = r->size;
-		c[5] = r->time;
+		snprintf(print_rows_cell(&t), PRINT_CELL, "%d", f->level);
+		ltx_name_format(f->min, f->max, print_rows_cell(&t));
+		ltx_txid_format(f->min, print_rows_cell(&t));
+		ltx_txid_format(f->max, print_rows_cell(&t));
+		snprintf(print_rows_cell(&t), PRINT_CELL, "%" PRIu64, f->size);
+		timex_format(f->time_ms, print_rows_cell(&t));
 	}
-	return print_table(COLUMNS, plan->n, cells, err);
+	return rc < 0 ? rc : print_rows_show(&t, err);
 }
 
 static int
@@ -69,6 +47,20 @@ print_text(const struct cmd_restore_plan *p, const struct plan *plan, struct ls_
 	return print_files(plan, err);
 }
 
+static json_t *
+file_as_json(const struct catalog_file *f)
+{
+	char min[LTX_TXID_LEN + 1], max[LTX_TXID_LEN + 1], name[LTX_NAME_LEN + 1], time[TIMEX_LEN];
+
+	ltx_txid_format(f->min, min);
+	ltx_txid_format(f->max, max);
+	ltx_name_format(f->min, f->max, name);
+	timex_format(f->time_ms, time);
+	return json_pack("{s:i, s:s, s:s, s:s, s:I, s:s}", "level", (int)f->level, "name", name,
+			 "min_txid", min, "max_txid", max, "size", (json_int_t)f->size, "timestamp",
+			 time);
+}
+
 static int
 print_as_json(const struct cmd_restore_plan *p, const struct plan *plan, struct ls_err *err)
 {
@@ -76,17 +68,8 @@ print_as_json(const struct cmd_restore_plan *p, const struct plan *plan, struct 
 	json_t *files = json_array();
 	int rc = 0;
 
-	for (size_t i = 0; rc == 0 && i < plan->n; i++) {
-		struct row r;
-
-		format_row(plan->files[i], &r);
-		rc = print_append(files,
-				  json_pack("{s:i, s:s, s:s, s:s, s:I, s:s}", "level",
-					    (int)plan->files[i]->level, "name", r.name, "min_txid",
-					    r.min, "max_txid", r.max, "size",
-					    (json_int_t)plan->files[i]->size, "timestamp", r.time),
-				  err);
-	}
+	for (size_t i = 0; rc == 0 && i < plan->n; i++)
+		rc = print_append(files, file_as_json(plan->files[i]), err);
 	if (rc < 0) {
 		json_decref(files);
 		return rc;

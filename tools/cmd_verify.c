@@ -11,6 +11,7 @@
 #include "engine/base/timex.h"
 #include "tools/cmd.h"
 #include "tools/cmd_verify.h"
+#include "tools/gaps.h"
 #include "tools/opt.h"
 #include "tools/print.h"
 #include "tools/progress.h"
@@ -102,9 +103,7 @@ load(struct cmd_verify *v, const struct replica *r, const struct store_call *cal
 	int rc;
 
 	if ((rc = store_root(r->store, call, false, identity, &parent_ok, err)) < 0 ||
-	    (rc = catalog_load(r, call, &v->cat, err)) < 0 ||
-	    (rc = unpack_all(&v->cat, r, call, NULL, err)) < 0 ||
-	    (rc = catalog_fill_times(&v->cat, r, call, err)) < 0 ||
+	    (rc = unpack_load(r, call, &v->cat, err)) < 0 ||
 	    (rc = catalog_points(&v->cat, &v->points, &v->npoints, err)) < 0 ||
 	    (rc = find_gaps(v, err)) < 0)
 		return rc;
@@ -170,9 +169,7 @@ print_damage(const struct cmd_verify *v)
 		printf("damaged: %zu more\n", n - VERIFY_DAMAGE_MAX);
 	if (v->chain.code)
 		printf("damaged: %s\n", v->chain.msg);
-	for (size_t i = 0; i < v->ngaps; i++)
-		printf("gap: nothing between %016" PRIx64 " and %016" PRIx64 " can be restored\n",
-		       v->gaps[i].after, v->gaps[i].before);
+	gaps_print(v->gaps, v->ngaps);
 }
 
 static void
@@ -236,21 +233,6 @@ damage_as_json(const struct cmd_verify *v)
 }
 
 static json_t *
-gaps_as_json(const struct cmd_verify *v)
-{
-	char after[LTX_TXID_LEN + 1], before[LTX_TXID_LEN + 1];
-	json_t *list = json_array();
-
-	for (size_t i = 0; list && i < v->ngaps; i++) {
-		ltx_txid_format(v->gaps[i].after, after);
-		ltx_txid_format(v->gaps[i].before, before);
-		json_array_append_new(list,
-				      json_pack("{s:s, s:s}", "after", after, "before", before));
-	}
-	return list;
-}
-
-static json_t *
 live_as_json(const struct cmd_verify *v)
 {
 	static const char *const names[] = {"not asked", "same", "different", "absent", "unknown"};
@@ -271,15 +253,15 @@ print_as_json(const struct cmd_verify *v, const char *url, struct ls_err *err)
 		ltx_txid_format(v->points[0].txid, first);
 		ltx_txid_format(v->points[v->npoints - 1].txid, last);
 	}
-	return print_json(json_pack("{s:s, s:o, s:I, s:I, s:I, s:I, s:s, s:s, s:o, s:o, s:o, s:o}",
-				    "verdict", verdicts[verdict_of(v)], "replica",
-				    print_string(url), "files", (json_int_t)v->objects.files,
-				    "packs", (json_int_t)v->objects.packs, "bytes",
-				    (json_int_t)v->objects.bytes, "points", (json_int_t)v->npoints,
-				    "first_txid", first, "last_txid", last, "damage",
-				    damage_as_json(v), "gaps", gaps_as_json(v), "integrity_check",
-				    print_string(check), "live", live_as_json(v)),
-			  err);
+	return print_json(
+		json_pack("{s:s, s:o, s:I, s:I, s:I, s:I, s:s, s:s, s:o, s:o, s:o, s:o}", "verdict",
+			  verdicts[verdict_of(v)], "replica", print_string(url), "files",
+			  (json_int_t)v->objects.files, "packs", (json_int_t)v->objects.packs,
+			  "bytes", (json_int_t)v->objects.bytes, "points", (json_int_t)v->npoints,
+			  "first_txid", first, "last_txid", last, "damage", damage_as_json(v),
+			  "gaps", gaps_as_json(v->gaps, v->ngaps), "integrity_check",
+			  print_string(check), "live", live_as_json(v)),
+		err);
 }
 
 static int
@@ -347,11 +329,8 @@ cmd_verify(struct cmd_context *c, int argc, char **argv, struct ls_err *err)
 	v.parallelism = parallelism > 0 && parallelism <= 1024 ? (unsigned)parallelism : 0;
 	if ((rc = source_catch_signals(&stop, NULL, err)) < 0)
 		return rc;
-	if ((rc = source_open(&args, &source, err)) < 0) {
-		c->hint = args.hint;
+	if ((rc = source_open(&args, &source, &c->hint, err)) < 0)
 		return rc;
-	}
-	source_setup_log(source.db ? &source.conf : NULL, true, NULL);
 	rc = verify(&source, &v, json, err);
 	source_close(&source);
 	c->status = rc == 0 ? verdict_of(&v) : 0;

@@ -115,35 +115,29 @@ check_restored(struct cmd_verify *v, const char *path, struct compare *c, const 
 	return k.rc < 0 ? k.rc : rc;
 }
 
-static char *
-temporary_dir(struct ls_err *err)
+static int
+make_dir(char **ret, struct ls_err *err)
 {
 	const char *env = getenv("TMPDIR");
-	char *dir = ls_buf_format("%s/litestream-verify.XXXXXX", env && *env ? env : "/var/tmp");
 
-	if (!dir)
-		ls_err_set(err, -ENOMEM, "out of memory");
-	else if (mkdtemp(dir))
-		return dir;
-	else
-		ls_err_set(err, -errno, "make directory '%s': %m", dir);
-	free(dir);
-	return NULL;
+	*ret = ls_buf_format("%s/litestream-verify.XXXXXX", env && *env ? env : "/var/tmp");
+	if (!*ret)
+		return ls_err_set(err, -ENOMEM, "out of memory");
+	return mkdtemp(*ret) ? 0 : ls_err_sys(err, errno, "make directory '%s'", *ret);
 }
 
 int
 cmd_verify_deep(struct cmd_verify *v, const struct conf_db *db, struct store *store,
 		const struct store_call *call, struct ls_err *err)
 {
-	ls_autofree char *dir = temporary_dir(err);
-	ls_autofree char *path = dir ? io_join(dir, "restored.db") : NULL;
+	ls_autofree char *dir = NULL, *path = NULL;
 	struct compare c = {.db = {.wal_fd = -1}};
-	int rc = -ENOENT, ignored;
+	int rc, ignored;
 	bool held;
 
-	if (!dir)
-		return err ? err->code : -EIO;
-	if (!path)
+	if ((rc = make_dir(&dir, err)) < 0)
+		return rc;
+	if (!(path = io_join(dir, "restored.db")))
 		return ls_err_set(err, -ENOMEM, "out of memory");
 	if (db && (rc = hold(db, call, &c, &v->live_why)) < 0)
 		v->live = rc == -ENOENT ? CMD_VERIFY_ABSENT : CMD_VERIFY_UNKNOWN;

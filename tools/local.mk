@@ -17,6 +17,7 @@ tools_libtools_a_SOURCES = \
 	tools/cmd_verify_deep.c \
 	tools/cmd_version.c \
 	tools/control.c tools/control.h \
+	tools/gaps.c tools/gaps.h \
 	tools/opt.c tools/opt.h \
 	tools/print.c tools/print.h \
 	tools/progress.c tools/progress.h \

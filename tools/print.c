@@ -42,6 +42,41 @@ print_table(size_t ncols, size_t nrows, const char *const *cells, struct ls_err 
 }
 
 int
+print_rows_begin(struct print_rows *t, const char *const *head, size_t ncols, size_t nrows,
+		 struct ls_err *err)
+{
+	*t = (struct print_rows){.ncols = ncols, .nrows = nrows};
+	t->cells = ls_alloc_array((nrows + 1) * ncols, sizeof *t->cells);
+	t->text = ls_alloc_array(nrows * ncols, PRINT_CELL);
+	if (!t->cells || !t->text)
+		return ls_err_set(err, -ENOMEM, "table: out of memory");
+	memcpy(t->cells, head, ncols * sizeof *head);
+	return 0;
+}
+
+char *
+print_rows_cell(struct print_rows *t)
+{
+	char *cell = t->text + t->at * PRINT_CELL;
+
+	t->cells[t->ncols + t->at++] = cell;
+	return cell;
+}
+
+int
+print_rows_show(const struct print_rows *t, struct ls_err *err)
+{
+	return print_table(t->ncols, t->nrows, t->cells, err);
+}
+
+void
+print_rows_done(struct print_rows *t)
+{
+	free(t->cells);
+	free(t->text);
+}
+
+int
 print_json(json_t *value, struct ls_err *err)
 {
 	char *text = value ? json_dumps(value, JSON_INDENT(2) | JSON_ENCODE_ANY) : NULL;

@@ -14,6 +14,23 @@
 LS_MUST_USE int
 print_table(size_t ncols, size_t nrows, const char *const *cells, struct ls_err *err);
 
+/* A table that is filled in cell by cell. */
+enum { PRINT_CELL = 48 };
+
+struct print_rows {
+	size_t ncols, nrows, at;
+	const char **cells;
+	char *text;
+};
+
+/* head: ncols strings that stay. Call print_rows_done() in any case. */
+LS_MUST_USE int print_rows_begin(struct print_rows *t, const char *const *head, size_t ncols,
+				 size_t nrows, struct ls_err *err);
+/* The next cell, PRINT_CELL bytes; nrows * ncols of them before the table is shown. */
+char *print_rows_cell(struct print_rows *t);
+LS_MUST_USE int print_rows_show(const struct print_rows *t, struct ls_err *err);
+void print_rows_done(struct print_rows *t);
+
 /* Two-space indent, a newline at the end, '<' '>' '&' as \u003c...; takes the reference; NULL is
  * -ENOMEM. */
 LS_MUST_USE int print_json(json_t *value, struct ls_err *err);

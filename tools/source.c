@@ -74,8 +74,8 @@ source_load(const char *config, bool no_expand_env, struct conf *ret, struct ls_
 	return rc;
 }
 
-int
-source_open(struct source_args *args, struct source *ret, struct ls_err *err)
+static int
+find(const struct source_args *args, struct source *ret, const char **ret_hint, struct ls_err *err)
 {
 	bool config = args->config && *args->config;
 	int rc;
@@ -92,16 +92,27 @@ source_open(struct source_args *args, struct source *ret, struct ls_err *err)
 	}
 	if ((rc = conf_load(args->config, !args->no_expand_env, &ret->conf, err)) < 0) {
 		if (rc == -ENOENT)
-			args->hint = "-config PATH, or a replica URL such as file:///backup/app";
+			*ret_hint = "-config PATH, or a replica URL such as file:///backup/app";
 		return rc;
 	}
 	if ((rc = conf_get(&ret->conf, args->what, &ret->db, err)) < 0) {
 		source_close(ret);
-		args->hint = "litestream databases";
+		*ret_hint = "litestream databases";
 		return rc;
 	}
 	ret->replica = &ret->db->replicas[0];
 	return 0;
+}
+
+int
+source_open(const struct source_args *args, struct source *ret, const char **ret_hint,
+	    struct ls_err *err)
+{
+	int rc = find(args, ret, ret_hint, err);
+
+	if (rc == 0)
+		source_setup_log(ret->db ? &ret->conf : NULL, !args->log_stdout, NULL);
+	return rc;
 }
 
 void
@@ -126,11 +137,7 @@ load(struct store *store, bool points, struct catalog *ret, struct ls_err *err)
 	if (rc < 0)
 		return rc;
 	replica_init(&r, store);
-	if ((rc = catalog_load(&r, NULL, ret, err)) < 0 || !points)
-		return rc;
-	if ((rc = unpack_all(ret, &r, NULL, NULL, err)) < 0)
-		return rc;
-	return catalog_fill_times(ret, &r, NULL, err);
+	return points ? unpack_load(&r, NULL, ret, err) : catalog_load(&r, NULL, ret, err);
 }
 
 int

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* source: what a positional argument of restore and ltx names: a replica URL, or a database of the
- * configuration. Threads: single. */
+/* source: what a positional argument of restore, ltx and others names: a replica URL, or a database
+ * of the configuration. Threads: single. */
 #ifndef TOOLS_SOURCE_H
 #define TOOLS_SOURCE_H
 
@@ -11,7 +11,7 @@ struct source_args {
 	const char *config; /* -config */
 	bool no_expand_env;
 	const char *what; /* the argument */
-	const char *hint; /* set by source_open() on failure: what to try, or NULL */
+	bool log_stdout;  /* where the configuration does not say */
 };
 
 struct source {
@@ -21,7 +21,9 @@ struct source {
 	const struct conf_db *db; /* NULL for a URL */
 };
 
-LS_MUST_USE int source_open(struct source_args *args, struct source *ret, struct ls_err *err);
+/* Opens it and sets up logging. *ret_hint: on failure what to try, if there is something. */
+LS_MUST_USE int source_open(const struct source_args *args, struct source *ret,
+			    const char **ret_hint, struct ls_err *err);
 void source_close(struct source *s);
 
 /* The configuration with the members of its directories; logging to standard error is set up. */

@@ -5,6 +5,7 @@
 
 #include <signal.h>
 #include <stdbool.h>
+#include <unistd.h>
 
 struct job_pool {
 	pthread_mutex_t lock;
@@ -61,6 +62,15 @@ work(void *arg)
 	}
 	pthread_mutex_unlock(&pool->lock);
 	return NULL;
+}
+
+unsigned
+job_threads(unsigned wanted, unsigned max)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	unsigned n = wanted ? wanted : cores > 0 ? (unsigned)cores : 1;
+
+	return n < max ? n : max;
 }
 
 int

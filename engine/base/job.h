@@ -22,6 +22,9 @@ struct job {
 
 struct job_pool;
 
+/* How many threads work is given: wanted, or (0) one for each core, and at most max. */
+unsigned job_threads(unsigned wanted, unsigned max);
+
 /* name: at most 15 characters, seen in ps and gdb. */
 LS_MUST_USE int
 job_pool_new(const char *name, unsigned nthreads, struct job_pool **ret, struct ls_err *err);

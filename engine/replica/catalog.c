@@ -81,9 +81,8 @@ catalog_sort(struct catalog *c)
 	c->n = c->first[REPLICA_PACKS];
 }
 
-/* Where f is, or belongs. */
-static size_t
-place(const struct catalog *c, const struct catalog_file *f)
+size_t
+catalog_place(const struct catalog *c, const struct catalog_file *f)
 {
 	size_t lo = 0, hi = c->total;
 
@@ -107,7 +106,7 @@ is_at(const struct catalog *c, size_t i, const struct catalog_file *f)
 int
 catalog_insert(struct catalog *c, const struct catalog_file *f, bool *ret_new, struct ls_err *err)
 {
-	size_t i = place(c, f);
+	size_t i = catalog_place(c, f);
 	char *etag;
 	int rc = prepare(c, f, &etag, err);
 
@@ -130,7 +129,7 @@ catalog_insert(struct catalog *c, const struct catalog_file *f, bool *ret_new, s
 bool
 catalog_remove(struct catalog *c, const struct catalog_file *f)
 {
-	size_t i = place(c, f);
+	size_t i = catalog_place(c, f);
 
 	if (!is_at(c, i, f))
 		return false;
@@ -145,7 +144,7 @@ catalog_remove(struct catalog *c, const struct catalog_file *f)
 const struct catalog_file *
 catalog_find(const struct catalog *c, const struct catalog_file *f)
 {
-	size_t i = place(c, f);
+	size_t i = catalog_place(c, f);
 
 	return is_at(c, i, f) ? &c->files[i] : NULL;
 }
@@ -221,14 +220,18 @@ catalog_key(const struct replica *r, const struct catalog_file *f, char out[REPL
 
 int
 catalog_get(const struct replica *r, const struct store_call *call, const struct catalog_file *f,
-	    void *p, size_t n, size_t *ret_n, struct ls_err *err)
+	    uint64_t off, void *p, size_t n, size_t *ret_n, struct ls_err *err)
 {
+	uint64_t left = off < f->size ? f->size - off : 0;
 	char key[REPLICA_KEY_MAX];
 	struct store_get g = {.key = key,
-			      .off = f->off,
-			      .len = n < f->size ? n : (size_t)f->size,
+			      .off = f->off + off,
+			      .len = f->pack_max && left < n ? (size_t)left : n,
 			      .etag = f->etag && *f->etag ? f->etag : NULL};
 
+	*ret_n = 0;
+	if (g.len == 0)
+		return 0;
 	catalog_key(r, f, key);
 	return store_get(r->store, call, &g, p, ret_n, NULL, err);
 }
@@ -241,7 +244,7 @@ read_time(struct catalog_file *f, const struct replica *r, const struct store_ca
 	struct pack_header pack;
 	struct ltx_header h;
 	size_t n = 0;
-	int rc = catalog_get(r, call, f, raw, sizeof raw, &n, err);
+	int rc = catalog_get(r, call, f, 0, raw, sizeof raw, &n, err);
 
 	if (rc == -ENOENT || rc == -ESTALE)
 		return 0; /* merged meanwhile */

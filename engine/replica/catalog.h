@@ -40,6 +40,8 @@ LS_MUST_USE int
 catalog_insert(struct catalog *c, const struct catalog_file *f, bool *ret_new, struct ls_err *err);
 /* Removes the file of that level and range from a sorted catalog; false: there was none. */
 bool catalog_remove(struct catalog *c, const struct catalog_file *f);
+/* Where the file of that level and range is in a sorted catalog, or belongs. Cost: O(log n). */
+size_t catalog_place(const struct catalog *c, const struct catalog_file *f);
 /* The file of that level and range, or NULL. */
 const struct catalog_file *catalog_find(const struct catalog *c, const struct catalog_file *f);
 /* The snapshot of this TXID, or NULL. */
@@ -50,10 +52,11 @@ void catalog_done(struct catalog *c);
 
 /* The key of its object; a file in a pack begins at f->off there. */
 void catalog_key(const struct replica *r, const struct catalog_file *f, char out[REPLICA_KEY_MAX]);
-/* Its first n bytes; -ENOENT: the object is gone. */
+/* Up to n of its bytes from off on; fewer only at its end. -ENOENT: the object is gone. -ESTALE: it
+ * is another one. */
 LS_MUST_USE int
 catalog_get(const struct replica *r, const struct store_call *call, const struct catalog_file *f,
-	    void *p, size_t n, size_t *ret_n, struct ls_err *err);
+	    uint64_t off, void *p, size_t n, size_t *ret_n, struct ls_err *err);
 
 /* Reads the header of every file and pack whose time is not exact. */
 LS_MUST_USE int catalog_fill_times(struct catalog *c, const struct replica *r,

@@ -48,6 +48,14 @@ window_end(int64_t time_ms, uint64_t interval_ms)
 	return (n + 1) * step;
 }
 
+/* When the run that begins with file i of the level is over; never without one. */
+static int64_t
+run_end(const struct catalog *c, int level, size_t i, uint64_t interval_ms)
+{
+	return i < count(c, level) ? window_end(files(c, level)[i].time_ms, interval_ms)
+				   : INT64_MAX;
+}
+
 /* The first file of level - 1 that the level lacks, or the number of them. */
 static size_t
 first_missing(const struct catalog *c, int level)
@@ -101,11 +109,10 @@ next_of_level(const struct catalog *c, int level, uint64_t interval_ms, int64_t 
 	      struct levels_work *w, struct ls_err *err)
 {
 	size_t i = first_missing(c, level);
-	int64_t end;
+	int64_t end = run_end(c, level - 1, i, interval_ms);
 	int rc;
 
-	if (i == count(c, level - 1) ||
-	    (end = window_end(files(c, level - 1)[i].time_ms, interval_ms)) > now_ms)
+	if (end > now_ms)
 		return 0;
 	if ((rc = begin(w, level, LEVELS_INPUTS_MAX, err)) == 0)
 		take_run(c, level - 1, i, end, LEVELS_INPUTS_MAX, w);
@@ -146,11 +153,10 @@ next_pack(const struct catalog *c, const struct levels_conf *k, int64_t now_ms,
 	  struct levels_work *w, struct ls_err *err)
 {
 	size_t i = first_unpacked(c, k, now_ms);
-	int64_t end;
+	int64_t end = run_end(c, 0, i, pack_interval(k));
 	int rc;
 
-	if (i == count(c, 0) ||
-	    (end = window_end(files(c, 0)[i].time_ms, pack_interval(k))) > now_ms)
+	if (end > now_ms)
 		return 0;
 	if ((rc = begin(w, REPLICA_PACKS, PACK_FILES_MAX, err)) == 0)
 		take_run(c, 0, i, end, PACK_FILES_MAX, w);
@@ -350,20 +356,12 @@ levels_due(const struct catalog *c, const struct levels_conf *k, int64_t now_ms)
 	int64_t due = INT64_MAX;
 
 	note_due(&due, snapshot_due(c, k), now_ms);
-	for (unsigned i = 0; i < k->n; i++) {
-		size_t at = first_missing(c, (int)i + 1);
-
-		if (at < count(c, (int)i))
-			note_due(&due, window_end(files(c, (int)i)[at].time_ms, k->interval_ms[i]),
-				 now_ms);
-	}
-	if (are_packed(k)) {
-		size_t at = first_unpacked(c, k, now_ms);
-
-		if (at < count(c, 0))
-			note_due(&due, window_end(files(c, 0)[at].time_ms, pack_interval(k)),
-				 now_ms);
-	}
+	for (unsigned i = 0; i < k->n; i++)
+		note_due(&due, run_end(c, (int)i, first_missing(c, (int)i + 1), k->interval_ms[i]),
+			 now_ms);
+	if (are_packed(k))
+		note_due(&due, run_end(c, 0, first_unpacked(c, k, now_ms), pack_interval(k)),
+			 now_ms);
 	if (!k->keep)
 		note_expiry(c, k, now_ms, &due);
 	return due;

@@ -24,7 +24,7 @@ read_head(const struct replica *r, const struct store_call *call, const struct c
 	*ret_p = NULL;
 	if (!p)
 		return ls_err_set(err, -ENOMEM, "pack: out of memory");
-	if ((rc = catalog_get(r, call, pack, p, FIRST_READ, &n, err)) < 0)
+	if ((rc = catalog_get(r, call, pack, 0, p, FIRST_READ, &n, err)) < 0)
 		return rc == -ENOENT || rc == -ESTALE ? 0 : rc;
 	if (n < PACK_HEADER_SIZE)
 		return ls_err_set(err, -EBADMSG, "too short for a pack");
@@ -32,7 +32,7 @@ read_head(const struct replica *r, const struct store_call *call, const struct c
 		return rc;
 	want = pack_head_size(ret->n);
 	if (n < want) {
-		if ((rc = catalog_get(r, call, pack, p, want, &n, err)) < 0)
+		if ((rc = catalog_get(r, call, pack, 0, p, want, &n, err)) < 0)
 			return rc == -ENOENT || rc == -ESTALE ? 0 : rc;
 		if (n < want)
 			return ls_err_set(err, -EBADMSG, "shorter than its index");
@@ -126,18 +126,10 @@ static int
 take_known(const struct catalog *c, const struct catalog *known, const struct catalog_file *pack,
 	   struct catalog *found, struct ls_err *err)
 {
-	const struct catalog_file *v = known->files, *end = v + known->first[1];
-	size_t lo = 0, hi = known->first[1];
+	const struct catalog_file first = {.min = pack->min};
+	const struct catalog_file *v = known->files + catalog_place(known, &first);
 
-	while (lo < hi) {
-		size_t mid = (lo + hi) / 2;
-
-		if (v[mid].min < pack->min)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	for (v += lo; v < end && v->max <= pack->max; v++) {
+	for (; v < known->files + known->first[1] && v->max <= pack->max; v++) {
 		bool ours = v->pack_min == pack->min && v->pack_max == pack->max;
 		int rc = ours && !catalog_find(c, v) ? catalog_add(found, v, err) : 0;
 
@@ -200,6 +192,18 @@ unpack_all(struct catalog *c, const struct replica *r, const struct store_call *
 	struct choice all = {0};
 
 	return unpack(c, r, call, &all, known, err);
+}
+
+int
+unpack_load(const struct replica *r, const struct store_call *call, struct catalog *ret,
+	    struct ls_err *err)
+{
+	int rc;
+
+	if ((rc = catalog_load(r, call, ret, err)) < 0 ||
+	    (rc = unpack_all(ret, r, call, NULL, err)) < 0)
+		return rc;
+	return catalog_fill_times(ret, r, call, err);
 }
 
 /* ---- what a plan needs ---- */

@@ -25,6 +25,10 @@ LS_MUST_USE int
 unpack_all(struct catalog *c, const struct replica *r, const struct store_call *call,
 	   const struct catalog *known, struct ls_err *err);
 
+/* Lists the replica, with the files in all packs and exact times. */
+LS_MUST_USE int unpack_load(const struct replica *r, const struct store_call *call,
+			    struct catalog *ret, struct ls_err *err);
+
 /* Lists the replica, reads of its times and packs what this target needs, and plans; the plan
  * borrows from ret_cat. -ENOENT without wrapping: the replica has no LTX file (ret_cat->n is 0). */
 LS_MUST_USE int unpack_plan(const struct replica *r, const struct store_call *call,

@@ -37,14 +37,8 @@ static int
 read_source(void *arg, uint64_t off, void *p, size_t n, size_t *ret_n, struct ls_err *err)
 {
 	const struct source *s = arg;
-	struct store_get g = {.key = s->key, .off = s->f->off + off, .etag = s->f->etag};
-	int rc = store_call_check(s->v->call, err);
 
-	g.len = off >= s->f->size ? 0 : s->f->size - off < n ? (size_t)(s->f->size - off) : n;
-	*ret_n = 0;
-	if (rc < 0 || g.len == 0)
-		return rc;
-	return store_get(s->v->r->store, s->v->call, &g, p, ret_n, NULL, err);
+	return catalog_get(s->v->r, s->v->call, s->f, off, p, n, ret_n, err);
 }
 
 static int
@@ -88,12 +82,27 @@ check_file(struct source *s, struct ls_err *err)
 	return rc;
 }
 
+/* Whether files of the catalog come from its index, so that this was read and is sound. */
+static bool
+is_unpacked(const struct catalog *c, const struct catalog_file *pack)
+{
+	const struct catalog_file first = {.min = pack->min};
+
+	for (size_t i = catalog_place(c, &first); i < c->first[1] && c->files[i].min <= pack->max;
+	     i++)
+		if (c->files[i].pack_min == pack->min && c->files[i].pack_max == pack->max)
+			return true;
+	return false;
+}
+
 static int
 check_pack(struct source *s, struct ls_err *err)
 {
 	ls_autofree struct pack_file *files = NULL;
 	size_t n;
 
+	if (is_unpacked(s->v->c, s->f))
+		return 0;
 	return unpack_read(s->v->r, s->v->call, s->f, &files, &n, err);
 }
 
@@ -163,21 +172,12 @@ work(void *arg)
 	return NULL;
 }
 
-static unsigned
-thread_count(const struct verify_opts *opts)
-{
-	long cores = sysconf(_SC_NPROCESSORS_ONLN);
-	unsigned n = opts->parallelism ? opts->parallelism : cores > 0 ? (unsigned)cores : 1;
-
-	return n < THREADS_MAX ? n : THREADS_MAX;
-}
-
 int
 verify_objects(const struct replica *r, const struct store_call *call, const struct catalog *c,
 	       const struct verify_opts *opts, struct verify_result *ret, struct ls_err *err)
 {
 	struct verifier v = {.r = r, .call = call, .c = c, .opts = opts, .result = ret};
-	unsigned n = thread_count(opts), started = 0;
+	unsigned n = job_threads(opts->parallelism, THREADS_MAX), started = 0;
 	pthread_t threads[THREADS_MAX];
 	int rc = 0;
 

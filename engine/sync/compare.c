@@ -94,11 +94,13 @@ map_frames(struct compare *c, struct ls_err *err)
 static int
 hold(struct compare *c, struct conf_db *conf, struct ls_err *err)
 {
-	struct position before, p;
+	struct position p;
 	enum db_state state;
 	int rc;
 
-	if ((rc = read_position(conf, &before, err)) < 0 ||
+	/* Without a record nothing is opened; the one that counts is read once the state is held.
+	 */
+	if ((rc = read_position(conf, &p, err)) < 0 ||
 	    (rc = db_open(conf, &c->db, &state, err)) < 0)
 		return rc;
 	if (state != DB_READY)

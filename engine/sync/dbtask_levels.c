@@ -12,14 +12,16 @@ enum { RETRY_BASE_MS = 1000, RETRY_MAX_MS = 300000 };
 #define MS_NS UINT64_C(1000000)
 
 static struct levels_conf
-levels_of(const struct conf_db *conf)
+levels_of(const struct dbtask *t)
 {
+	const struct conf_db *conf = t->conf;
 	struct levels_conf k = {.n = conf->levels.n,
 				.snapshot_interval_ms = conf->levels.snapshot_interval_ms,
 				.snapshot_retention_ms = conf->levels.snapshot_retention_ms,
 				.l0_retention_ms = conf->levels.l0_retention_ms,
 				.fine_retention_ms = conf->levels.fine_retention_ms,
-				.keep = conf->levels.keep};
+				.keep = conf->levels.keep,
+				.hold = statedir_is_held(&t->dir)};
 
 	memcpy(k.interval_ms, conf->levels.interval_ms, sizeof k.interval_ms);
 	return k;
@@ -61,7 +63,7 @@ void
 dbtask_maintain(struct dbtask *t, const struct stop *stop)
 {
 	struct store_call call = {.stop = stop, .priority = STORE_PRIO_BACKGROUND};
-	struct levels_conf k = levels_of(t->conf);
+	struct levels_conf k = levels_of(t);
 	int64_t due = INT64_MAX;
 	struct ls_err err = {0};
 	uint64_t wait_ms = RETRY_BASE_MS;
@@ -71,7 +73,6 @@ dbtask_maintain(struct dbtask *t, const struct stop *stop)
 	if (t->state != DBTASK_OPEN || atomic_load(&t->fate) != DBTASK_GOES_ON)
 		return;
 	atomic_store(&t->levels_ms, INT64_MAX);
-	k.hold = statedir_is_held(&t->dir);
 	rc = upload_maintain(t->upload, &t->uploading, &k, &call, &due, &err);
 	if (rc < 0) {
 		wait_ms = backoff_next_ms(&t->levels_backoff, RETRY_BASE_MS, RETRY_MAX_MS);
@@ -96,23 +97,27 @@ dbtask_maintain(struct dbtask *t, const struct stop *stop)
 	atomic_store(&t->levels_retry_ns, clock_mono_ns() + wait_ms * MS_NS);
 }
 
+static int
+maintain_now(struct dbtask *t, const struct levels_conf *k, struct ls_err *err)
+{
+	struct store_call call = {.stop = t->abort, .priority = STORE_PRIO_BACKGROUND};
+	int64_t ignored;
+
+	return upload_maintain(t->upload, &t->uploading, k, &call, &ignored, err);
+}
+
 int
 dbtask_maintain_once(struct dbtask *t, struct ls_err *err)
 {
-	struct store_call call = {.stop = t->abort, .priority = STORE_PRIO_BACKGROUND};
-	struct levels_conf k = levels_of(t->conf);
-	int64_t ignored;
+	struct levels_conf k = levels_of(t);
 
-	k.hold = statedir_is_held(&t->dir);
-	return upload_maintain(t->upload, &t->uploading, &k, &call, &ignored, err);
+	return maintain_now(t, &k, err);
 }
 
 int
 dbtask_levels_once(struct dbtask *t, bool snapshot, bool retention, struct ls_err *err)
 {
-	struct store_call call = {.stop = t->abort, .priority = STORE_PRIO_BACKGROUND};
-	struct levels_conf k = levels_of(t->conf);
-	int64_t ignored;
+	struct levels_conf k = levels_of(t);
 
 	if (snapshot)
 		log_write(LOG_INFO, "taking snapshot", LOG_STR("db", t->conf->path));
@@ -122,6 +127,5 @@ dbtask_levels_once(struct dbtask *t, bool snapshot, bool retention, struct ls_er
 	k.n = 0;
 	k.snapshot_interval_ms = snapshot ? 1 : INT64_MAX / 2;
 	k.keep |= !retention;
-	k.hold = statedir_is_held(&t->dir);
-	return upload_maintain(t->upload, &t->uploading, &k, &call, &ignored, err);
+	return maintain_now(t, &k, err);
 }

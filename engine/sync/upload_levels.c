@@ -19,16 +19,15 @@ enum { DELETE_BATCH = 1000 };
 struct input {
 	const struct upload *u;
 	const struct store_call *call;
-	char key[REPLICA_KEY_MAX];
+	const struct catalog_file *f;
 };
 
 static int
 read_object(void *arg, uint64_t off, void *p, size_t n, size_t *ret_n, struct ls_err *err)
 {
-	struct input *in = arg;
-	struct store_get g = {.key = in->key, .off = off, .len = n};
+	const struct input *in = arg;
 
-	return store_get(in->u->store, in->call, &g, p, ret_n, NULL, err);
+	return catalog_get(&in->u->replica, in->call, in->f, off, p, n, ret_n, err);
 }
 
 /* What is being made. */
@@ -64,11 +63,14 @@ merge(struct upload *u, const struct store_call *call, struct merging *m, struct
 	for (size_t i = 0; rc == 0 && i < m->work.n; i++) {
 		const struct catalog_file *f = &m->work.in[i];
 
-		m->in[i] = (struct input){.u = u, .call = call};
-		replica_key(&u->replica, f->level, f->min, f->max, m->in[i].key);
+		m->in[i] = (struct input){.u = u, .call = call, .f = f};
 		rc = ltx_dec_open(read_object, &m->in[i], f->size, &m->dec[i], err);
-		if (rc < 0)
-			return ls_err_wrap(err, rc, "'%s'", m->in[i].key);
+		if (rc < 0) {
+			char key[REPLICA_KEY_MAX];
+
+			catalog_key(&u->replica, f, key);
+			return ls_err_wrap(err, rc, "'%s'", key);
+		}
 	}
 	if (rc == 0)
 		rc = ltx_merge(m->dec, m->work.n, &out, &h, NULL, err);

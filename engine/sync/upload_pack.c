@@ -42,10 +42,9 @@ copy(struct packing *p, const struct catalog_file *f, struct pack_file *ret, str
 	catalog_key(&p->u->replica, f, key);
 	for (uint64_t off = 0; rc == 0 && off < f->size;) {
 		size_t want = f->size - off < CHUNK ? (size_t)(f->size - off) : CHUNK, n = 0;
-		struct store_get g = {.key = key, .off = off, .len = want};
 
-		if ((rc = store_call_check(p->call, err)) < 0 ||
-		    (rc = store_get(p->u->store, p->call, &g, p->chunk, &n, NULL, err)) < 0)
+		rc = catalog_get(&p->u->replica, p->call, f, off, p->chunk, want, &n, err);
+		if (rc < 0)
 			break;
 		if (n < want)
 			rc = ls_err_set(err, -EBADMSG, "shorter than it was");

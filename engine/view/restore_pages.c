@@ -110,15 +110,12 @@ int
 restore_pages_new(struct replica *r, const struct store_call *call, struct restore_out *out,
 		  const struct restore_opts *opts, struct restore_pages **ret, struct ls_err *err)
 {
-	long cores = sysconf(_SC_NPROCESSORS_ONLN);
-	unsigned n = opts->parallelism ? opts->parallelism : cores > 0 ? (unsigned)cores : 1;
+	unsigned n = job_threads(opts->parallelism, THREADS_MAX);
 	struct restore_pages *p = calloc(1, sizeof *p);
 	int rc;
 
 	if (!p)
 		return ls_err_set(err, -ENOMEM, "restore: out of memory");
-	if (n > 8)
-		n = 8;
 	*p = (struct restore_pages){.replica = r, .call = call, .out = out, .opts = opts};
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_cond_init(&p->freed, NULL);

@@ -13,7 +13,7 @@ read_header(struct history *h, const struct store_call *call, const struct catal
 	uint8_t raw[LTX_HEADER_SIZE];
 	char key[REPLICA_KEY_MAX];
 	size_t n = 0;
-	int rc = catalog_get(&h->replica, call, f, raw, sizeof raw, &n, err);
+	int rc = catalog_get(&h->replica, call, f, 0, raw, sizeof raw, &n, err);
 
 	catalog_key(&h->replica, f, key);
 	if (rc == -ENOENT)
