@@ -63,7 +63,7 @@ void
 dbtask_maintain(struct dbtask *t, const struct stop *stop)
 {
 	struct store_call call = {.stop = stop, .priority = STORE_PRIO_BACKGROUND};
-	struct levels_conf k = levels_of(t);
+	struct levels_conf k;
 	int64_t due = INT64_MAX;
 	struct ls_err err = {0};
 	uint64_t wait_ms = RETRY_BASE_MS;
@@ -73,6 +73,7 @@ dbtask_maintain(struct dbtask *t, const struct stop *stop)
 	if (t->state != DBTASK_OPEN || atomic_load(&t->fate) != DBTASK_GOES_ON)
 		return;
 	atomic_store(&t->levels_ms, INT64_MAX);
+	k = levels_of(t);
 	rc = upload_maintain(t->upload, &t->uploading, &k, &call, &due, &err);
 	if (rc < 0) {
 		wait_ms = backoff_next_ms(&t->levels_backoff, RETRY_BASE_MS, RETRY_MAX_MS);
