@@ -23,7 +23,8 @@ const char mopts_usage[] =
 	"  -o timeout=30s      longest wait for the storage\n"
 	"  -o cache_size=16M   memory for stored blocks\n"
 	"  -o threads=16       parallel fetches\n"
-	"  -o config=FILE      REPLICA_URL is the path of a database in this configuration\n\n"
+	"  -o config=FILE      REPLICA_URL is the path of a database in this configuration\n"
+	"  -o replica=NAME     of several replicas of that database, this one\n\n"
 	"umount DIR ends it. See mount.litestream(8).\n";
 
 /* Options that mount(8) or fstab pass on and that mean nothing here. */
@@ -117,6 +118,14 @@ keep(struct mopts *m, const char *o, struct ls_err *err)
 }
 
 static int
+keep_name(char **at, const char *value, struct ls_err *err)
+{
+	free(*at);
+	*at = strdup(value);
+	return *at ? 0 : ls_err_set(err, -ENOMEM, "out of memory");
+}
+
+static int
 valued(struct mopts *m, const char *o, const char *value, struct ls_err *err)
 {
 	uint64_t n = 0;
@@ -140,9 +149,9 @@ valued(struct mopts *m, const char *o, const char *value, struct ls_err *err)
 		rc = number(o, value, 10, 256, &n, err);
 		m->threads = n ? (unsigned)n : 1;
 	} else if (strncmp(o, "config=", 7) == 0) {
-		free(m->config);
-		m->config = strdup(value);
-		rc = m->config ? 0 : ls_err_set(err, -ENOMEM, "out of memory");
+		rc = keep_name(&m->config, value, err);
+	} else if (strncmp(o, "replica=", 8) == 0) {
+		rc = keep_name(&m->replica, value, err);
 	} else {
 		rc = ls_err_set(err, -EINVAL, "unknown option '%.80s'", o);
 	}
@@ -283,6 +292,7 @@ void
 mopts_done(struct mopts *m)
 {
 	free(m->config);
+	free(m->replica);
 	ls_buf_done(&m->kernel);
 }
 

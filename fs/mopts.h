@@ -12,7 +12,8 @@
 
 struct mopts {
 	const char *spec, *dir;
-	char *config; /* -o config=: spec is a database of this file */
+	char *config;  /* -o config=: spec is a database of this file */
+	char *replica; /* -o replica=: its name */
 	bool fake, foreground, verbose, help, version;
 	bool allow_other;
 	uid_t uid;

@@ -10,7 +10,9 @@
 
 #include "engine/base/clock.h"
 #include "engine/base/io.h"
+#include "engine/base/log.h"
 #include "engine/conf/conf.h"
+#include "engine/replica/rank.h"
 #include "fs/mopts.h"
 #include "fs/ops.h"
 
@@ -60,6 +62,32 @@ tell(struct mount *m, int code, const char *text)
 
 /* ---- the replica ---- */
 
+/* The one that is named, or the best one that answers. */
+static int
+choose_replica(struct mount *m, const struct conf_db *db, const struct conf_replica **ret,
+	       struct ls_err *err)
+{
+	struct store_call call = {.deadline_ms = clock_mono_ms() + m->fs.timeout_ms};
+	ls_autofree struct rank *ranks = ls_alloc_array(db->nreplicas, sizeof *ranks);
+
+	if (!ranks)
+		return ls_err_set(err, -ENOMEM, "out of memory");
+	for (size_t i = 0; m->opts.replica && i < db->nreplicas; i++)
+		if (strcmp(db->replicas[i].name, m->opts.replica) == 0) {
+			*ret = &db->replicas[i];
+			return 0;
+		}
+	if (m->opts.replica)
+		return ls_err_set(err, -EINVAL, "replica '%s' not found for database '%s'",
+				  m->opts.replica, db->path);
+	rank_replicas(db->replicas, db->nreplicas, &call, ranks);
+	*ret = ranks[0].conf;
+	if (db->nreplicas > 1)
+		log_write(LOG_INFO, "mounting replica", LOG_STR("replica", (*ret)->name),
+			  LOG_STR("url", (*ret)->url));
+	return 0;
+}
+
 static int
 find_replica(struct mount *m, const struct conf_replica **ret, struct ls_err *err)
 {
@@ -74,8 +102,7 @@ find_replica(struct mount *m, const struct conf_replica **ret, struct ls_err *er
 		return rc;
 	if ((rc = conf_get(&m->conf, m->opts.spec, &db, err)) < 0)
 		return rc;
-	*ret = &db->replicas[0];
-	return 0;
+	return choose_replica(m, db, ret, err);
 }
 
 static int

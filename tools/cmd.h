@@ -43,6 +43,10 @@ extern const char cmd_databases_usage[], cmd_ltx_usage[], cmd_replicate_usage[],
 	cmd_wal_usage[], cmd_status_usage[], cmd_verify_usage[], cmd_version_usage[];
 
 /* The two flags of every command that reads a configuration, for its usage text. */
+#define CMD_REPLICA_USAGE                                                                          \
+	"\t-replica NAME\n"                                                                        \
+	"\t    Of several replicas of the database, this one. Defaults to the one that\n"          \
+	"\t    answers and has the newest state.\n\n"
 #define CMD_CONFIG_USAGE                                                                           \
 	"\t-config PATH\n"                                                                         \
 	"\t    Configuration file. Defaults to $LITESTREAM_CONFIG,\n"                              \

@@ -1,30 +1,57 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "config.h"
 
+#include "engine/base/buf.h"
 #include "tools/cmd.h"
 #include "tools/opt.h"
 #include "tools/print.h"
 #include "tools/source.h"
+
+#include <string.h>
 
 const char cmd_databases_usage[] =
 	"The databases command lists the databases of the configuration file.\n\n"
 	"Usage:\n\n\tlitestream databases [arguments]\n\nArguments:\n\n" CMD_CONFIG_USAGE
 	"\t-json\n\t    Prints JSON instead of a table.\n";
 
+/* The type of a single replica; of several, their names. Caller frees; NULL: out of memory. */
+static char *
+describe(const struct conf_db *db)
+{
+	char *text = strdup(db->nreplicas == 1 ? db->replicas[0].type : db->replicas[0].name);
+
+	for (size_t i = 1; text && i < db->nreplicas; i++) {
+		char *more = ls_buf_format("%s,%s", text, db->replicas[i].name);
+
+		free(text);
+		text = more;
+	}
+	return text;
+}
+
 static int
 print_as_table(const struct conf *conf, struct ls_err *err)
 {
 	ls_autofree const char **cells = ls_alloc_array((conf->ndbs + 1) * 2, sizeof *cells);
+	ls_autofree char **texts = ls_alloc_array(conf->ndbs + 1, sizeof *texts);
+	int rc = cells && texts ? 0 : -ENOMEM;
 
-	if (!cells)
-		return ls_err_set(err, -ENOMEM, "out of memory");
-	cells[0] = "path";
-	cells[1] = "replica";
-	for (size_t i = 0; i < conf->ndbs; i++) {
+	for (size_t i = 0; rc == 0 && i < conf->ndbs; i++) {
+		if (!(texts[i] = describe(&conf->dbs[i])))
+			rc = -ENOMEM;
 		cells[2 * i + 2] = conf->dbs[i].path;
-		cells[2 * i + 3] = conf->dbs[i].replicas[0].type;
+		cells[2 * i + 3] = texts[i];
 	}
-	return print_table(2, conf->ndbs, cells, err);
+	if (rc == 0) {
+		cells[0] = "path";
+		cells[1] = "replica";
+		rc = print_table(2, conf->ndbs, cells, err);
+	} else {
+		ls_err_set(err, rc, "out of memory");
+	}
+	for (size_t i = 0; texts && i < conf->ndbs; i++)
+		free(texts[i]);
+	return rc;
 }
 
 static int
@@ -33,11 +60,14 @@ print_as_json(const struct conf *conf, struct ls_err *err)
 	json_t *list = json_array();
 	int rc = 0;
 
-	for (size_t i = 0; rc == 0 && i < conf->ndbs; i++)
+	for (size_t i = 0; rc == 0 && i < conf->ndbs; i++) {
+		ls_autofree char *text = describe(&conf->dbs[i]);
+
 		rc = print_append(list,
 				  json_pack("{s:o, s:s}", "path", print_string(conf->dbs[i].path),
-					    "replica", conf->dbs[i].replicas[0].type),
+					    "replica", text ? text : ""),
 				  err);
+	}
 	if (rc < 0) {
 		json_decref(list);
 		return rc;

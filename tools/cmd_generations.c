@@ -180,7 +180,7 @@ parse(struct cmd_context *c, enum listed what, int argc, char **argv, struct wor
 	const struct opt opts[] = {
 		{"config", OPT_STRING, &w->source.config},
 		{"no-expand-env", OPT_BOOL, &w->source.no_expand_env},
-		{"replica", OPT_LATER, NULL},
+		{"replica", OPT_STRING, &w->source.replica},
 		{what == SEGMENTS ? "generation" : NULL, OPT_STRING, &w->generation},
 		{"level", OPT_STRING, &level},
 		{"json", OPT_BOOL, &json},

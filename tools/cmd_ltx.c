@@ -16,7 +16,7 @@ const char cmd_ltx_usage[] =
 	"transactions.\n\n"
 	"Usage:\n\n\tlitestream ltx [arguments] DB_PATH\n"
 	"\tlitestream ltx [arguments] REPLICA_URL\n\n"
-	"Arguments:\n\n" CMD_CONFIG_USAGE "\t-level LEVEL\n"
+	"Arguments:\n\n" CMD_CONFIG_USAGE CMD_REPLICA_USAGE "\t-level LEVEL\n"
 	"\t    Files of one level, 0 to 9, or of \"all\". Level 0 has single transactions,\n"
 	"\t    level 9 snapshots. Defaults to 0.\n\n"
 	"\t-json\n\t    Prints JSON instead of a table.\n\n"
@@ -114,6 +114,7 @@ cmd_ltx(struct cmd_context *c, int argc, char **argv, struct ls_err *err)
 	bool json = false;
 	const struct opt opts[] = {{"config", OPT_STRING, &args.config},
 				   {"no-expand-env", OPT_BOOL, &args.no_expand_env},
+				   {"replica", OPT_STRING, &args.replica},
 				   {"level", OPT_STRING, &level},
 				   {"json", OPT_BOOL, &json},
 				   {0}};

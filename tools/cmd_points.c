@@ -18,7 +18,8 @@ const char cmd_points_usage[] =
 	"-txid\".\n\n"
 	"Usage:\n\n\tlitestream points [arguments] DB_PATH\n"
 	"\tlitestream points [arguments] REPLICA_URL\n\n"
-	"Arguments:\n\n" CMD_CONFIG_USAGE "\t-json\n\t    Prints JSON instead of a table.\n\n"
+	"Arguments:\n\n" CMD_CONFIG_USAGE CMD_REPLICA_USAGE
+	"\t-json\n\t    Prints JSON instead of a table.\n\n"
 	"Examples:\n\n\t$ litestream points file:///backup/app\n"
 	"\t$ litestream points -json /var/lib/app.db\n";
 
@@ -109,6 +110,7 @@ cmd_points(struct cmd_context *c, int argc, char **argv, struct ls_err *err)
 	bool json = false;
 	const struct opt opts[] = {{"config", OPT_STRING, &args.config},
 				   {"no-expand-env", OPT_BOOL, &args.no_expand_env},
+				   {"replica", OPT_STRING, &args.replica},
 				   {"json", OPT_BOOL, &json},
 				   {0}};
 	int first, rc = opt_parse(opts, argc, argv, &first, err);

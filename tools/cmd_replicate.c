@@ -5,6 +5,7 @@
 #include "engine/base/io.h"
 #include "engine/base/log.h"
 #include "engine/conf/conf_dir.h"
+#include "engine/replica/rank.h"
 #include "engine/sync/fleet.h"
 #include "engine/view/restore.h"
 #include "tools/child.h"
@@ -20,7 +21,7 @@ const char cmd_replicate_usage[] =
 	"The replicate command watches databases and copies every commit to their replicas,\n"
 	"until it gets SIGINT, SIGTERM or SIGHUP.\n\n"
 	"Usage:\n\n\tlitestream replicate [arguments]\n"
-	"\tlitestream replicate [arguments] DB_PATH REPLICA_URL\n\n"
+	"\tlitestream replicate [arguments] DB_PATH REPLICA_URL...\n\n"
 	"The first form takes databases and replicas from the configuration file.\n\n"
 	"Arguments:\n\n" CMD_CONFIG_USAGE "\t-exec COMMAND\n"
 	"\t    Runs the command once all databases are watched, passes signals on to it, and\n"
@@ -61,10 +62,6 @@ check_words(const struct args *a, int n, char **words, struct ls_err *err)
 					  "flag \"%.40s\" must be positioned before DB_PATH and "
 					  "REPLICA_URL arguments",
 					  words[i]);
-	if (n > 2)
-		return ls_err_set(err, -EINVAL,
-				  "multiple replicas on a single database are not supported yet by "
-				  "this build");
 	return 0;
 }
 
@@ -79,13 +76,54 @@ was_seen(const struct conf_db *db, const struct conf_replica *r)
 }
 
 static int
-restore_missing(const struct conf_db *db, struct ls_err *err)
+restore_from(const struct conf_db *db, const struct conf_replica *r, uint64_t *ret_txid,
+	     struct ls_err *err)
 {
-	const struct conf_replica *r = &db->replicas[0];
 	struct restore_opts opts = {.output = db->path};
 	struct store_call call = {.stop = &stop};
-	struct restore_result result;
+	struct restore_result result = {0};
 	struct store *store = NULL;
+	int rc = conf_open_store(r, &store, err);
+
+	if (rc < 0)
+		return rc;
+	rc = restore_run(store, &call, &opts, &result, err);
+	store_close(store);
+	*ret_txid = result.txid;
+	if (rc == -ENOENT && was_seen(db, r))
+		return ls_err_wrap(err, -EIO, "the replica was there before");
+	return rc;
+}
+
+/* From the best replica, or the next one. -ENOENT: all of them answer, and none has a backup. */
+static int
+restore_from_any(const struct conf_db *db, uint64_t *ret_txid, struct ls_err *err)
+{
+	ls_autofree struct rank *ranks = ls_alloc_array(db->nreplicas, sizeof *ranks);
+	struct ls_err one;
+	int rc = -ENOENT, first = 0;
+
+	if (!ranks)
+		return ls_err_set(err, -ENOMEM, "out of memory");
+	rank_replicas(db->replicas, db->nreplicas, NULL, ranks);
+	for (size_t i = 0; rc < 0 && i < db->nreplicas; i++) {
+		rc = restore_from(db, ranks[i].conf, ret_txid, &one);
+		if (rc == 0 || rc == -ECANCELED)
+			first = rc;
+		else if (first == 0 || first == -ENOENT)
+			first = rc;
+		if (err && first == rc)
+			*err = one;
+		if (rc == -ECANCELED)
+			break;
+	}
+	return first;
+}
+
+static int
+restore_missing(const struct conf_db *db, struct ls_err *err)
+{
+	uint64_t txid = 0;
 	struct stat st;
 	int rc;
 
@@ -94,18 +132,14 @@ restore_missing(const struct conf_db *db, struct ls_err *err)
 		return 0;
 	}
 	log_write(LOG_INFO, "attempting restore before replication", LOG_STR("db", db->path));
-	if ((rc = conf_open_store(r, &store, err)) < 0)
-		return rc;
-	rc = restore_run(store, &call, &opts, &result, err);
-	store_close(store);
-	if (rc == -ENOENT && !was_seen(db, r)) {
+	rc = restore_from_any(db, &txid, err);
+	if (rc == -ENOENT) {
 		log_write(LOG_INFO, "no backup found, starting fresh", LOG_STR("db", db->path));
 		return 0;
 	}
 	if (rc < 0)
 		return ls_err_wrap(err, rc, "restore failed: '%s'", db->path);
-	log_write(LOG_INFO, "restore completed", LOG_STR("db", db->path),
-		  LOG_TXID("txid", result.txid));
+	log_write(LOG_INFO, "restore completed", LOG_STR("db", db->path), LOG_TXID("txid", txid));
 	return 0;
 }
 
@@ -233,8 +267,9 @@ cmd_replicate(struct cmd_context *c, int argc, char **argv, struct ls_err *err)
 	if ((rc = check_words(&a, argc - first, argv + first, err)) < 0 ||
 	    (rc = source_catch_signals(&stop, &abort_now, err)) < 0)
 		return rc;
-	if (argc - first == 2)
-		rc = conf_from_args(argv[first], argv[first + 1], &conf, err);
+	if (argc - first >= 2)
+		rc = conf_from_args(argv[first], (const char *const *)argv + first + 1,
+				    (size_t)(argc - first - 1), &conf, err);
 	else
 		rc = conf_load(a.config, !a.no_expand_env, &conf, err);
 	if (rc == -ENOENT)

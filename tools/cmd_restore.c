@@ -22,7 +22,7 @@ const char cmd_restore_usage[] =
 	"Usage:\n\n\tlitestream restore [arguments] DB_PATH\n"
 	"\tlitestream restore [arguments] -o PATH REPLICA_URL\n\n"
 	"The first form looks the database up in the configuration file.\n\n"
-	"Arguments:\n\n" CMD_CONFIG_USAGE "\t-o PATH\n"
+	"Arguments:\n\n" CMD_CONFIG_USAGE CMD_REPLICA_USAGE "\t-o PATH\n"
 	"\t    Where to write the database. Defaults to DB_PATH.\n\n"
 	"\t-txid TXID\n"
 	"\t    Restores up to and including this transaction (hexadecimal).\n\n"
@@ -113,10 +113,10 @@ restore(const struct args *a, const struct source *s, const struct plan_target *
 	return rc < 0 ? rc : print_result(a, s, &result, clock_mono_ms() - start, err);
 }
 
-/* The restore, or its plan. */
+/* The restore, or its plan, from one replica. */
 static int
-restore_or_plan(const struct args *a, const struct source *s, const struct plan_target *target,
-		struct ls_err *err)
+restore_from(const struct args *a, const struct source *s, const struct plan_target *target,
+	     struct ls_err *err)
 {
 	struct cmd_restore_plan plan = {
 		.replica = s->replica, .output = a->output, .target = target, .json = a->json};
@@ -129,15 +129,52 @@ restore_or_plan(const struct args *a, const struct source *s, const struct plan_
 	rc = a->dry_run ? cmd_restore_plan_print(&plan, store, &call, err)
 			: restore(a, s, target, store, err);
 	store_close(store);
+	return rc;
+}
+
+/* Whether another replica may do better. */
+static bool
+is_of_replica(int rc)
+{
+	return rc == -ENOENT || rc == -EBADMSG || rc == -ENODATA || rc == -EIO || rc == -EACCES ||
+	       rc == -ETIMEDOUT || rc == -ESTALE || rc == -EAGAIN;
+}
+
+/* From the best replica, and if that fails in the middle, from the next one. */
+static int
+restore_or_plan(const struct args *a, struct source *s, const struct plan_target *target,
+		struct ls_err *err)
+{
+	struct ls_err first = {0}, one;
+	int rc = 0;
+
+	for (size_t i = 0; i < s->nranks; i++) {
+		s->replica = s->ranks[i].conf;
+		rc = restore_from(a, s, target, &one);
+		/* Without an answer from all of them, it is not true that there is no backup. */
+		if (first.code == 0 || first.code == -ENOENT || !is_of_replica(rc))
+			first = one;
+		if (!is_of_replica(rc))
+			break;
+		if (i + 1 < s->nranks)
+			log_write(LOG_WARN, "restore failed, trying the next replica",
+				  LOG_STR("replica", s->replica->name), LOG_STR("error", one.msg),
+				  LOG_STR("next", s->ranks[i + 1].conf->name));
+	}
+	if (rc == 0)
+		return 0;
+	if (err)
+		*err = first;
+	rc = first.code;
 	if (rc == -ENOENT && a->if_replica_exists) {
 		log_write(LOG_INFO, "no matching backups found");
 		return 0;
 	}
-	if (rc == -ENOENT && strcmp(err->msg, "no matching backup files available") == 0)
+	if (rc == -ENOENT && strcmp(first.msg, "no matching backup files available") == 0)
 		return ls_err_set(err, rc,
 				  "no matching backup files available in '%s': is it where "
 				  "'litestream replicate' writes to?",
-				  s->replica->url);
+				  s->ranks[0].conf->url);
 	return rc == -ECANCELED ? ls_err_set(err, rc, "interrupted, nothing was restored") : rc;
 }
 
@@ -230,7 +267,7 @@ cmd_restore(struct cmd_context *c, int argc, char **argv, struct ls_err *err)
 				   {"f", OPT_LATER, NULL},
 				   {"follow-interval", OPT_LATER, NULL},
 				   {"integrity-check", OPT_STRING, &a.integrity},
-				   {"replica", OPT_LATER, NULL},
+				   {"replica", OPT_STRING, &a.source.replica},
 				   {"generation", OPT_STRING, &a.generation},
 				   {"index", OPT_STRING, &a.index_text},
 				   {0}};

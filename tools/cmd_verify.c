@@ -27,7 +27,7 @@ const char cmd_verify_usage[] =
 	"transaction without a gap. Exit status: 0 sound, 1 cannot tell, 2 damaged.\n\n"
 	"Usage:\n\n\tlitestream verify [arguments] DB_PATH\n"
 	"\tlitestream verify [arguments] REPLICA_URL\n\n"
-	"Arguments:\n\n" CMD_CONFIG_USAGE "\t-deep\n"
+	"Arguments:\n\n" CMD_CONFIG_USAGE CMD_REPLICA_USAGE "\t-deep\n"
 	"\t    Also restores the newest state into a temporary file ($TMPDIR or /var/tmp), lets\n"
 	"\t    SQLite check it, and, with DB_PATH, compares it with the live database page by "
 	"page.\n\n"
@@ -265,14 +265,14 @@ print_as_json(const struct cmd_verify *v, const char *url, struct ls_err *err)
 }
 
 static int
-keep(const struct cmd_verify *v, const struct conf_db *db, struct ls_err *err)
+keep(const struct cmd_verify *v, const struct source *s, struct ls_err *err)
 {
 	char time[TIMEX_LEN], last[LTX_TXID_LEN + 1] = "";
 
 	if (v->npoints)
 		ltx_txid_format(v->points[v->npoints - 1].txid, last);
 	timex_format_ms(clock_wall_ms(), time);
-	return verdict_keep(db,
+	return verdict_keep(s->db, s->replica,
 			    json_pack("{s:s, s:s, s:b, s:s}", "verdict", verdicts[verdict_of(v)],
 				      "time", time, "deep", (int)v->deep, "last_txid", last),
 			    err);
@@ -298,7 +298,7 @@ verify(const struct source *s, struct cmd_verify *v, bool json, struct ls_err *e
 	rc = check_all(v, s->db, store, &call, err);
 	store_close(store);
 	if (rc == 0 && s->db)
-		rc = keep(v, s->db, err);
+		rc = keep(v, s, err);
 	if (rc == 0)
 		rc = json ? print_as_json(v, s->replica->url, err) : print_text(v);
 	return rc;
@@ -313,6 +313,7 @@ cmd_verify(struct cmd_context *c, int argc, char **argv, struct ls_err *err)
 	bool json = false;
 	const struct opt opts[] = {{"config", OPT_STRING, &args.config},
 				   {"no-expand-env", OPT_BOOL, &args.no_expand_env},
+				   {"replica", OPT_STRING, &args.replica},
 				   {"deep", OPT_BOOL, &v.deep},
 				   {"json", OPT_BOOL, &json},
 				   {"parallelism", OPT_INT, &parallelism},

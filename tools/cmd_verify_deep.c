@@ -131,7 +131,7 @@ cmd_verify_deep(struct cmd_verify *v, const struct conf_db *db, struct store *st
 		const struct store_call *call, struct ls_err *err)
 {
 	ls_autofree char *dir = NULL, *path = NULL;
-	struct compare c = {.db = {.wal_fd = -1}};
+	struct compare c = {.held = {.db = {.wal_fd = -1}}};
 	int rc, ignored;
 	bool held;
 
@@ -142,7 +142,8 @@ cmd_verify_deep(struct cmd_verify *v, const struct conf_db *db, struct store *st
 	if (db && (rc = hold(db, call, &c, &v->live_why)) < 0)
 		v->live = rc == -ENOENT ? CMD_VERIFY_ABSENT : CMD_VERIFY_UNKNOWN;
 	held = db && rc == 0;
-	rc = held ? restore_held(v, path, c.txid, store, call) : restore(v, path, 0, store, call);
+	rc = held ? restore_held(v, path, c.held.txid, store, call)
+		  : restore(v, path, 0, store, call);
 	if (rc == 0)
 		rc = check_restored(v, path, held ? &c : NULL, call->stop, err);
 	compare_end(&c);

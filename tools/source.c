@@ -10,6 +10,7 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <strings.h>
 
 static struct stop *on_first, *on_second;
@@ -75,6 +76,45 @@ source_load(const char *config, bool no_expand_env, struct conf *ret, struct ls_
 }
 
 static int
+name_replica(const struct conf_db *db, const char *name, struct source *s, struct ls_err *err)
+{
+	for (size_t i = 0; i < db->nreplicas; i++)
+		if (strcmp(db->replicas[i].name, name) == 0) {
+			s->replica = &db->replicas[i];
+			return 0;
+		}
+	return ls_err_set(err, -EINVAL, "replica \"%s\" not found for database \"%s\"", name,
+			  db->path);
+}
+
+/* The replica that is named, or the best one. */
+static int
+choose(const struct conf_replica *v, size_t n, struct source *s, struct ls_err *err)
+{
+	s->ranks = ls_alloc_array(n, sizeof *s->ranks);
+	if (!s->ranks)
+		return ls_err_set(err, -ENOMEM, "out of memory");
+	s->nranks = n;
+	rank_replicas(v, n, NULL, s->ranks);
+	s->replica = s->ranks[0].conf;
+	return 0;
+}
+
+/* Of several replicas, which one is read, and why others are not. */
+static void
+tell_choice(const struct source *s)
+{
+	for (size_t i = 0; s->nranks > 1 && i < s->nranks; i++)
+		if (s->ranks[i].err.code)
+			log_write(LOG_WARN, "a replica does not answer",
+				  LOG_STR("replica", s->ranks[i].conf->name),
+				  LOG_STR("error", s->ranks[i].err.msg));
+	if (s->nranks > 1)
+		log_write(LOG_INFO, "reading replica", LOG_STR("replica", s->replica->name),
+			  LOG_STR("url", s->replica->url), LOG_TXID("txid", s->ranks[0].txid));
+}
+
+static int
 find(const struct source_args *args, struct source *ret, const char **ret_hint, struct ls_err *err)
 {
 	bool config = args->config && *args->config;
@@ -85,10 +125,11 @@ find(const struct source_args *args, struct source *ret, const char **ret_hint, 
 		if (config)
 			return ls_err_set(err, -EINVAL,
 					  "cannot specify a replica URL and the -config flag");
-		if ((rc = conf_replica_from_url(args->what, &ret->from_url, err)) < 0)
-			return rc;
-		ret->replica = &ret->from_url;
-		return 0;
+		if (args->replica && *args->replica)
+			return ls_err_set(err, -EINVAL,
+					  "cannot specify a replica URL and the -replica flag");
+		rc = conf_replica_from_url(args->what, &ret->from_url, err);
+		return rc < 0 ? rc : choose(&ret->from_url, 1, ret, err);
 	}
 	if ((rc = conf_load(args->config, !args->no_expand_env, &ret->conf, err)) < 0) {
 		if (rc == -ENOENT)
@@ -96,12 +137,14 @@ find(const struct source_args *args, struct source *ret, const char **ret_hint, 
 		return rc;
 	}
 	if ((rc = conf_get(&ret->conf, args->what, &ret->db, err)) < 0) {
-		source_close(ret);
 		*ret_hint = "litestream databases";
 		return rc;
 	}
-	ret->replica = &ret->db->replicas[0];
-	return 0;
+	if (args->replica && *args->replica &&
+	    (rc = name_replica(ret->db, args->replica, ret, err)) < 0)
+		return rc;
+	return ret->replica ? choose(ret->replica, 1, ret, err)
+			    : choose(ret->db->replicas, ret->db->nreplicas, ret, err);
 }
 
 int
@@ -110,9 +153,13 @@ source_open(const struct source_args *args, struct source *ret, const char **ret
 {
 	int rc = find(args, ret, ret_hint, err);
 
-	if (rc == 0)
-		source_setup_log(ret->db ? &ret->conf : NULL, !args->log_stdout, NULL);
-	return rc;
+	if (rc < 0) {
+		source_close(ret);
+		return rc;
+	}
+	source_setup_log(ret->db ? &ret->conf : NULL, !args->log_stdout, NULL);
+	tell_choice(ret);
+	return 0;
 }
 
 void
@@ -120,6 +167,8 @@ source_close(struct source *s)
 {
 	conf_done(&s->conf);
 	conf_replica_done(&s->from_url);
+	free(s->ranks);
+	*s = (struct source){0};
 }
 
 static int

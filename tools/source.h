@@ -6,18 +6,22 @@
 
 #include "engine/conf/conf.h"
 #include "engine/replica/catalog.h"
+#include "engine/replica/rank.h"
 
 struct source_args {
 	const char *config; /* -config */
 	bool no_expand_env;
-	const char *what; /* the argument */
-	bool log_stdout;  /* where the configuration does not say */
+	const char *what;    /* the argument */
+	const char *replica; /* -replica; NULL: the best one that answers */
+	bool log_stdout;     /* where the configuration does not say */
 };
 
 struct source {
 	struct conf conf;
 	struct conf_replica from_url;
-	const struct conf_replica *replica;
+	const struct conf_replica *replica; /* the one to be read */
+	struct rank *ranks;		    /* all that may be read instead, that one first */
+	size_t nranks;
 	const struct conf_db *db; /* NULL for a URL */
 };
 

@@ -11,9 +11,9 @@
 enum { SIZE_MAX_READ = 64 << 10 };
 
 static char *
-path_of(const struct conf_db *db, const char *name)
+path_of(const struct conf_db *db, const struct conf_replica *r, const char *name)
 {
-	return ls_buf_format("%s/replicas/%s/%s", db->meta_path, db->replicas[0].name, name);
+	return ls_buf_format("%s/replicas/%s/%s", db->meta_path, r->name, name);
 }
 
 static int
@@ -29,10 +29,12 @@ write_file(const char *path, const char *text, struct ls_err *err)
 }
 
 int
-verdict_keep(const struct conf_db *db, json_t *value, struct ls_err *err)
+verdict_keep(const struct conf_db *db, const struct conf_replica *r, json_t *value,
+	     struct ls_err *err)
 {
 	ls_autofree char *text = value ? json_dumps(value, JSON_COMPACT) : NULL;
-	ls_autofree char *path = path_of(db, "verdict"), *fresh = path_of(db, "verdict.new");
+	ls_autofree char *path = path_of(db, r, "verdict");
+	ls_autofree char *fresh = path_of(db, r, "verdict.new");
 	int rc;
 
 	json_decref(value);
@@ -43,10 +45,9 @@ verdict_keep(const struct conf_db *db, json_t *value, struct ls_err *err)
 	return io_rename(fresh, path, err);
 }
 
-json_t *
-verdict_load(const struct conf_db *db)
+static json_t *
+load(const char *path)
 {
-	ls_autofree char *path = db->nreplicas ? path_of(db, "verdict") : NULL;
 	ls_autofree char *text = NULL;
 	json_t *v;
 
@@ -58,4 +59,38 @@ verdict_load(const struct conf_db *db)
 		return v;
 	json_decref(v);
 	return NULL;
+}
+
+static const char *
+text_of(const json_t *v, const char *key)
+{
+	return json_string_value(json_object_get(v, key));
+}
+
+static bool
+comes_before(const json_t *a, const json_t *b)
+{
+	bool a_sound = strcmp(text_of(a, "verdict"), "sound") == 0;
+	bool b_sound = strcmp(text_of(b, "verdict"), "sound") == 0;
+
+	return a_sound != b_sound ? b_sound : strcmp(text_of(a, "time"), text_of(b, "time")) > 0;
+}
+
+json_t *
+verdict_load(const struct conf_db *db)
+{
+	json_t *first = NULL;
+
+	for (size_t i = 0; i < db->nreplicas; i++) {
+		ls_autofree char *path = path_of(db, &db->replicas[i], "verdict");
+		json_t *v = load(path);
+
+		if (v && (!first || comes_before(v, first))) {
+			json_decref(first);
+			first = v;
+		} else {
+			json_decref(v);
+		}
+	}
+	return first;
 }

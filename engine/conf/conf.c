@@ -244,24 +244,46 @@ conf_load(const char *path, bool expand_env, struct conf *ret, struct ls_err *er
 			  : conf_parse(text, n, full, ret, err);
 }
 
+/* The second one of a type and those behind it get a number. */
+static int
+replica_from_arg(struct conf_db *db, const char *url, struct ls_err *err)
+{
+	struct conf_replica *r = conf_db_add_replica(db);
+	size_t same = 1;
+	char *name;
+	int rc = r ? conf_replica_from_url(url, r, err) : no_memory(err);
+
+	if (rc < 0)
+		return rc;
+	for (size_t i = 0; i + 1 < db->nreplicas; i++)
+		same += strcmp(db->replicas[i].type, r->type) == 0;
+	if (same == 1)
+		return 0;
+	if (asprintf(&name, "%s-%zu", r->type, same) < 0)
+		return no_memory(err);
+	free(r->name);
+	r->name = name;
+	return 0;
+}
+
 int
-conf_from_args(const char *db_path, const char *url, struct conf *ret, struct ls_err *err)
+conf_from_args(const char *db_path, const char *const *urls, size_t n, struct conf *ret,
+	       struct ls_err *err)
 {
 	struct conf c = {.log_level = LOG_INFO};
 	struct conf_db *db;
 	int rc;
 
-	if (conf_is_url(db_path) && !conf_is_url(url))
+	if (conf_is_url(db_path) && !conf_is_url(urls[0]))
 		return ls_err_set(err, -EINVAL,
 				  "the database comes before the replica: litestream replicate "
 				  "DB_PATH REPLICA_URL");
 	db = conf_db_new(&c);
 	rc = db ? conf_db_set_paths(db, db_path, NULL, err) : no_memory(err);
-	if (rc == 0) {
-		db->replicas = calloc(1, sizeof *db->replicas);
-		rc = db->replicas ? conf_replica_from_url(url, db->replicas, err) : no_memory(err);
-		db->nreplicas = rc == 0;
-	}
+	for (size_t i = 0; rc == 0 && i < n; i++)
+		rc = replica_from_arg(db, urls[i], err);
+	if (rc == 0)
+		rc = conf_check_duplicates(&c, err);
 	if (rc < 0)
 		conf_done(&c);
 	else

@@ -16,7 +16,7 @@
 #define CONF_SOCKET_PATH "/var/run/litestream.sock"
 
 struct conf_replica {
-	char *name; /* default: its type */
+	char *name; /* default: its type; no two of a database have the same */
 	char *type; /* "file" */
 	char *url;  /* as the user gave it or as built from type and path; no credentials */
 	char *path; /* file: absolute directory */
@@ -89,9 +89,9 @@ LS_MUST_USE int
 conf_parse(const char *text, size_t n, const char *name, struct conf *ret, struct ls_err *err);
 void conf_done(struct conf *c);
 
-/* "replicate DB_PATH URL": one database with all defaults. */
-LS_MUST_USE int
-conf_from_args(const char *db_path, const char *url, struct conf *ret, struct ls_err *err);
+/* "replicate DB_PATH URL...": one database with all defaults. */
+LS_MUST_USE int conf_from_args(const char *db_path, const char *const *urls, size_t n,
+			       struct conf *ret, struct ls_err *err);
 /* The database with this path (made absolute). One that a "dir" would find, whether or not there is
  * such a file, is added: that moves c->dbs. -ENOENT "database not found in config". */
 LS_MUST_USE int

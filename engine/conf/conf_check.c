@@ -154,26 +154,43 @@ check_databases(const struct conf *c, struct identity *v, struct ls_err *err)
 	return 0;
 }
 
+/* Only "file" has a path that can be compared. */
+static int
+check_replicas(const struct conf *c, struct ls_err *err)
+{
+	ls_autofree struct identity *v = NULL;
+	const struct identity *pair;
+	size_t n = 0, max = 0;
+
+	for (size_t i = 0; i < c->ndbs; i++)
+		max += c->dbs[i].nreplicas;
+	if (!(v = ls_alloc_array(max, sizeof *v)))
+		return ls_err_set(err, -ENOMEM, "configuration: out of memory");
+	for (size_t i = 0; i < c->ndbs; i++)
+		for (size_t k = 0; k < c->dbs[i].nreplicas; k++)
+			if (c->dbs[i].replicas[k].path)
+				identify(c->dbs[i].replicas[k].path, c->dbs[i].path, &v[n++]);
+	if (!(pair = find_pair(v, n)))
+		return 0;
+	if (strcmp(pair[0].owner, pair[1].owner) == 0)
+		return ls_err_set(err, -EINVAL,
+				  "database '%s' has the replica '%s' twice: each needs a "
+				  "directory of its own",
+				  pair[0].owner, pair[0].path);
+	return ls_err_set(err, -EINVAL,
+			  "databases '%s' and '%s' have the same replica '%s': each needs a "
+			  "directory of its own",
+			  pair[0].owner, pair[1].owner, pair[0].path);
+}
+
 int
 conf_check_duplicates(const struct conf *c, struct ls_err *err)
 {
 	ls_autofree struct identity *v = ls_alloc_array(c->ndbs, sizeof *v);
-	const struct identity *pair;
-	size_t n = 0;
 	int rc;
 
 	if (!v)
 		return ls_err_set(err, -ENOMEM, "configuration: out of memory");
-	if ((rc = check_databases(c, v, err)) < 0)
-		return rc;
-	/* One replica a database; only "file" has a path that can be compared. */
-	for (size_t i = 0; i < c->ndbs; i++)
-		if (c->dbs[i].nreplicas && c->dbs[i].replicas[0].path)
-			identify(c->dbs[i].replicas[0].path, c->dbs[i].path, &v[n++]);
-	if ((pair = find_pair(v, n)))
-		return ls_err_set(err, -EINVAL,
-				  "databases '%s' and '%s' have the same replica '%s': each needs "
-				  "a directory of its own",
-				  pair[0].owner, pair[1].owner, pair[0].path);
-	return 0;
+	rc = check_databases(c, v, err);
+	return rc < 0 ? rc : check_replicas(c, err);
 }

@@ -40,7 +40,7 @@ struct raw_replica {
 struct replica_target {
 	struct conf_db *db;
 	const struct conf_db_settings *defaults;
-	const char *field; /* "replica", "replicas[0]" */
+	bool list; /* of "replicas" */
 };
 
 static const struct conf_key db_keys[] = {
@@ -157,12 +157,17 @@ read_settings(struct conf_yaml *y, yaml_node_t *node, const struct raw_replica *
 		encoding = t->defaults->encoding;
 	ret->sync_interval_set = sync->node != NULL;
 	ret->sync_interval_ms = sync->node ? sync->ms : 1000;
-	if (ret->sync_interval_ms == 0)
+	if (ret->sync_interval_ms == 0) {
+		char field[32] = "replica";
+
+		if (t->list)
+			snprintf(field, sizeof field, "replicas[%zu]", t->db->nreplicas - 1);
 		return conf_yaml_error(y, sync->node, err,
 				       "dbs[%s].%s.sync-interval: sync interval must be greater "
 				       "than 0 (got %.20s)",
-				       t->db->path, t->field,
+				       t->db->path, field,
 				       (const char *)sync->node->data.scalar.value);
+	}
 	if (given(encoding) && strcmp(encoding, "block") == 0)
 		ret->encoding = LTX_BLOCK;
 	else if (given(encoding) && strcmp(encoding, "frame") != 0)
@@ -197,20 +202,19 @@ read_replica(struct conf_yaml *y, yaml_node_t *node, void *arg, struct ls_err *e
 	struct conf_replica *r;
 	int rc;
 
-	if (t->db->nreplicas)
-		return conf_yaml_error(y, node, err,
-				       "multiple replicas on a single database are not supported "
-				       "yet by this build");
 	if ((rc = conf_yaml_map(y, node, replica_keys, COUNT(replica_keys), &raw, err)) < 0)
 		return rc;
-	if (!(t->db->replicas = calloc(1, sizeof *r)))
+	if (!(r = conf_db_add_replica(t->db)))
 		return no_memory(err);
-	t->db->nreplicas = 1;
-	r = t->db->replicas;
 	if ((rc = read_location(y, node, &raw, r, err)) < 0 ||
-	    (rc = read_settings(y, node, &raw, t, r, err)) < 0)
+	    (rc = read_settings(y, node, &raw, t, r, err)) < 0 ||
+	    (rc = read_name(y, node, &raw, r, err)) < 0)
 		return rc;
-	return read_name(y, node, &raw, r, err);
+	for (size_t i = 0; i + 1 < t->db->nreplicas; i++)
+		if (strcmp(t->db->replicas[i].name, r->name) == 0)
+			return conf_yaml_error(y, node, err, "duplicate replica name: \"%.40s\"",
+					       r->name);
+	return 0;
 }
 
 /* ---- database ---- */
@@ -244,6 +248,18 @@ const struct conf_db conf_db_defaults = {.monitor_interval_ms = 1000,
 					 .truncate_page_n = TRUNCATE_DEFAULT,
 					 .spool_max = SPOOL_DEFAULT,
 					 .wal_max = WAL_DEFAULT};
+
+struct conf_replica *
+conf_db_add_replica(struct conf_db *db)
+{
+	struct conf_replica *v = ls_grow_array(db->replicas, db->nreplicas + 1, sizeof *v);
+
+	if (!v)
+		return NULL;
+	db->replicas = v;
+	v[db->nreplicas] = (struct conf_replica){0};
+	return &v[db->nreplicas++];
+}
 
 struct conf_db *
 conf_db_new(struct conf *c)
@@ -328,7 +344,7 @@ static int
 read_replicas(struct conf_yaml *y, yaml_node_t *node, const struct raw_db *raw, struct conf_db *db,
 	      const struct conf_db_settings *defaults, struct ls_err *err)
 {
-	struct replica_target t = {db, defaults, raw->replica ? "replica" : "replicas[0]"};
+	struct replica_target t = {db, defaults, !raw->replica};
 	int rc;
 
 	if (raw->replica && raw->replicas)

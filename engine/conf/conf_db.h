@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* conf_db: one item of "dbs:" and its replica, from YAML to checked structs. */
+/* conf_db: one item of "dbs:" and its replicas, from YAML to checked structs. */
 #ifndef ENGINE_CONF_CONF_DB_H
 #define ENGINE_CONF_CONF_DB_H
 
@@ -55,6 +55,8 @@ struct conf_db *conf_db_new(struct conf *c);
 /* Sets path and meta-path (NULL or "": the default). */
 LS_MUST_USE int
 conf_db_set_paths(struct conf_db *db, const char *path, const char *meta_path, struct ls_err *err);
+/* One more, all zero, which conf_db_done() frees; NULL: out of memory. */
+struct conf_replica *conf_db_add_replica(struct conf_db *db);
 void conf_db_done(struct conf_db *db);
 
 /* -EINVAL unless replicas of this type can be had. In conf_replica.c. */

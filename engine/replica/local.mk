@@ -5,6 +5,7 @@ engine_libengine_a_SOURCES += \
 	engine/replica/generations.c engine/replica/generations.h \
 	engine/replica/levels.c engine/replica/levels.h \
 	engine/replica/plan.c engine/replica/plan.h \
+	engine/replica/rank.c engine/replica/rank.h \
 	engine/replica/replica.c engine/replica/replica.h \
 	engine/replica/unpack.c engine/replica/unpack.h \
 	engine/replica/verify.c engine/replica/verify.h

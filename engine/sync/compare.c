@@ -43,15 +43,15 @@ mtime_ns(const struct stat *st)
 static bool
 is_captured(const struct compare *c, const struct position *p)
 {
-	const struct walidx_header *held = &c->db.pinned;
+	const struct walidx_header *held = &c->held.db.pinned;
 	struct stat st;
 
-	if (p->dev != c->db.st.st_dev || p->ino != c->db.st.st_ino ||
-	    p->page_size != c->db.page_size)
+	if (p->dev != c->held.db.st.st_dev || p->ino != c->held.db.st.st_ino ||
+	    p->page_size != c->held.db.page_size)
 		return false;
 	if (held->mx_frame)
 		return held->mx_frame == p->frame && wal_salts_equal(held->salts, p->salts);
-	return p->complete && io_stat(c->db.conf->path, &st, NULL) == 0 &&
+	return p->complete && io_stat(c->held.db.conf->path, &st, NULL) == 0 &&
 	       (uint64_t)st.st_size == p->db_size && mtime_ns(&st) == p->db_mtime_ns;
 }
 
@@ -66,29 +66,18 @@ is_still(const struct db *db)
 	       wal_salts_equal(now.salts, db->pinned.salts);
 }
 
-/* Frames that were backfilled before the pin may be overwritten, and are in the file. */
 static int
 map_frames(struct compare *c, struct ls_err *err)
 {
-	const struct walidx_header *held = &c->db.pinned;
+	const struct walidx_header *at = &c->held.db.pinned;
 	uint64_t size = 0;
-	int rc = db_size(&c->db, &size, err);
+	int rc = db_size(&c->held.db, &size, err);
 
 	if (rc < 0)
 		return rc;
-	c->npages = held->mx_frame ? held->npages : (uint32_t)(size / c->db.page_size);
-	c->frames = ls_alloc_array((size_t)c->npages + 1, sizeof *c->frames);
-	if (!c->frames)
-		return ls_err_set(err, -ENOMEM, "compare: out of memory");
-	for (uint32_t f = held->backfill + 1; f <= held->mx_frame; f++) {
-		uint32_t pgno = db_frame_pgno(&c->db, f);
-
-		if (pgno == 0)
-			return ls_err_set(err, -EAGAIN, "its wal-index cannot be read");
-		if (pgno <= c->npages)
-			c->frames[pgno] = f;
-	}
-	return 0;
+	return held_fix(&c->held,
+			at->mx_frame ? at->npages : (uint32_t)(size / c->held.db.page_size),
+			at->backfill, at->mx_frame, err);
 }
 
 static int
@@ -101,15 +90,15 @@ hold(struct compare *c, struct conf_db *conf, struct ls_err *err)
 	/* Without a record nothing is opened; the one that counts is read once the state is held.
 	 */
 	if ((rc = read_position(conf, &p, err)) < 0 ||
-	    (rc = db_open(conf, &c->db, &state, err)) < 0)
+	    (rc = db_open(conf, &c->held.db, &state, err)) < 0)
 		return rc;
 	if (state != DB_READY)
 		return state == DB_BUSY ? -EAGAIN : -ENOENT;
 	if ((rc = read_position(conf, &p, err)) < 0)
 		return rc;
-	if (!is_still(&c->db) || !is_captured(c, &p))
+	if (!is_still(&c->held.db) || !is_captured(c, &p))
 		return ls_err_set(err, -EAGAIN, "it holds what is not captured yet");
-	c->txid = p.txid;
+	c->held.txid = p.txid;
 	return map_frames(c, err);
 }
 
@@ -120,20 +109,17 @@ compare_begin(const struct conf_db *conf, struct compare *ret, struct ls_err *er
 	int rc;
 
 	still.journal_keep = true; /* looking changes nothing */
-	*ret = (struct compare){.db = {.wal_fd = -1}};
+	*ret = (struct compare){.held = {.db = {.wal_fd = -1}}};
 	if ((rc = hold(ret, &still, err)) < 0)
 		compare_end(ret);
-	ret->db.conf = conf;
+	ret->held.db.conf = conf;
 	return rc;
 }
 
 void
 compare_end(struct compare *c)
 {
-	if (c->db.wal_path)
-		db_close(&c->db);
-	free(c->frames);
-	*c = (struct compare){.db = {.wal_fd = -1}};
+	held_end(&c->held);
 }
 
 /* ---- the pages ---- */
@@ -143,33 +129,12 @@ struct pages {
 	size_t nlive, nother; /* bytes */
 };
 
-/* Pages of the file, those in the WAL over them. */
-static int
-read_live(struct compare *c, uint32_t first, uint32_t n, struct pages *b, struct ls_err *err)
-{
-	size_t size = c->db.page_size;
-	int rc;
-
-	memset(b->live, 0, n * size);
-	rc = db_read(&c->db, b->live, n * size, (uint64_t)(first - 1) * size, &b->nlive, err);
-	for (uint32_t i = 0; rc == 0 && i < n; i++) {
-		uint32_t f = c->frames[first + i];
-
-		if (f)
-			rc = io_pread_exact(c->db.wal_fd, b->live + i * size, size,
-					    wal_frame_offset((uint32_t)size, f - 1) +
-						    WAL_FRAME_HEADER_SIZE,
-					    err);
-	}
-	return rc;
-}
-
 static void
 count_different(const struct compare *c, uint32_t first, uint32_t n, const struct pages *b,
 		struct compare_result *ret)
 {
-	size_t size = c->db.page_size;
-	uint32_t lock = dbhdr_lock_page(c->db.page_size);
+	size_t size = c->held.db.page_size;
+	uint32_t lock = dbhdr_lock_page(c->held.db.page_size);
 
 	for (uint32_t i = 0; i < n; i++) {
 		bool there = (i + 1) * size <= b->nother;
@@ -186,14 +151,14 @@ static int
 compare_pages(struct compare *c, int fd, const struct stop *stop, struct pages *b,
 	      struct compare_result *ret, struct ls_err *err)
 {
-	uint32_t size = c->db.page_size, step = CHUNK / size, n;
+	uint32_t size = c->held.db.page_size, step = CHUNK / size, n;
 	int rc;
 
-	for (uint32_t at = 1; at <= c->npages; at += n) {
-		n = c->npages - at < step ? c->npages - at + 1 : step;
+	for (uint32_t at = 1; at <= c->held.npages; at += n) {
+		n = c->held.npages - at < step ? c->held.npages - at + 1 : step;
 		if (stop_fired(stop))
 			return ls_err_set(err, -ECANCELED, "interrupted");
-		if ((rc = read_live(c, at, n, b, err)) < 0 ||
+		if ((rc = held_read(&c->held, at, n, b->live, &b->nlive, err)) < 0 ||
 		    (rc = io_pread(fd, b->other, (size_t)n * size, (uint64_t)(at - 1) * size,
 				   &b->nother, err)) < 0)
 			return rc;
@@ -213,7 +178,7 @@ compare_with(struct compare *c, const char *path, const struct stop *stop,
 	uint64_t npages;
 	int rc;
 
-	*ret = (struct compare_result){.npages = c->npages};
+	*ret = (struct compare_result){.npages = c->held.npages};
 	if (fd < 0)
 		return fd;
 	if (!live || !other)
@@ -221,11 +186,11 @@ compare_with(struct compare *c, const char *path, const struct stop *stop,
 	if ((rc = io_fstat(fd, &st, err)) < 0 ||
 	    (rc = compare_pages(c, fd, stop, &b, ret, err)) < 0)
 		return rc;
-	npages = (uint64_t)st.st_size / c->db.page_size;
-	if (npages > c->npages) {
+	npages = (uint64_t)st.st_size / c->held.db.page_size;
+	if (npages > c->held.npages) {
 		if (ret->ndifferent == 0)
-			ret->first = c->npages + 1;
-		ret->ndifferent += (uint32_t)(npages - c->npages);
+			ret->first = c->held.npages + 1;
+		ret->ndifferent += (uint32_t)(npages - c->held.npages);
 		ret->npages = (uint32_t)npages;
 	}
 	return 0;

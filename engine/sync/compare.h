@@ -11,13 +11,10 @@
 #define ENGINE_SYNC_COMPARE_H
 
 #include "engine/base/stop.h"
-#include "engine/sync/db.h"
+#include "engine/sync/held.h"
 
 struct compare {
-	struct db db;
-	uint64_t txid;
-	uint32_t npages;
-	uint32_t *frames; /* of each page, from 1: where in the WAL it is; 0: in the file */
+	struct held held;
 };
 
 struct compare_result {
@@ -33,6 +30,6 @@ struct compare_result {
 LS_MUST_USE int compare_begin(const struct conf_db *conf, struct compare *ret, struct ls_err *err);
 LS_MUST_USE int compare_with(struct compare *c, const char *path, const struct stop *stop,
 			     struct compare_result *ret, struct ls_err *err);
-void compare_end(struct compare *c); /* safe on a zeroed struct */
+void compare_end(struct compare *c); /* safe on one that never began, see held_end() */
 
 #endif

@@ -135,8 +135,8 @@ ensure_wal(struct db *db, enum db_state *state, struct ls_err *err)
 	return 0;
 }
 
-static int
-pin(struct db *db, sqlite3 *conn, struct ls_err *err)
+int
+db_pin(struct db *db, sqlite3 *conn, struct ls_err *err)
 {
 	struct walidx_header hz;
 	/* Before the pin: if it is still that afterwards, nothing came in between. */
@@ -219,11 +219,11 @@ open_connections(struct db *db, enum db_state *state, struct ls_err *err)
 	if ((rc = db_connect(db, &db->conn[0], err)) < 0 || (rc = ensure_wal(db, state, err)) < 0 ||
 	    *state != DB_READY)
 		return rc;
-	if ((rc = pin(db, db->conn[0], err)) < 0 || (rc = map_walidx(db, err)) < 0)
+	if ((rc = db_pin(db, db->conn[0], err)) < 0 || (rc = map_walidx(db, err)) < 0)
 		return rc;
 	/* Once more, now that the wal-index can be read before. */
 	sqlite3_exec(db->conn[0], "ROLLBACK", NULL, NULL, NULL);
-	if ((rc = pin(db, db->conn[0], err)) < 0 ||
+	if ((rc = db_pin(db, db->conn[0], err)) < 0 ||
 	    (rc = io_stat(db->wal_path, &db->wal_st, err)) < 0 ||
 	    (rc = io_stat(db->shm_path, &db->shm_st, err)) < 0)
 		return rc;
@@ -381,7 +381,7 @@ db_pin_next(struct db *db, struct ls_err *err)
 
 	if (db->next || pinned_here(db))
 		return 0;
-	if ((rc = db_idle_connection(db, &conn, err)) < 0 || (rc = pin(db, conn, err)) < 0)
+	if ((rc = db_idle_connection(db, &conn, err)) < 0 || (rc = db_pin(db, conn, err)) < 0)
 		return ls_err_wrap(err, rc, "pin");
 	db->next = true;
 	return 0;

@@ -97,7 +97,8 @@ LS_MUST_USE int db_barrier_begin(struct db *db, struct ls_err *err);
 void db_barrier_end(struct db *db);
 void db_hold_checkpoints(struct db *db, bool hold);
 
-/* Between db.c and db_lock.c. */
+/* Between the files of db and held. db_pin: begins a read transaction. */
+LS_MUST_USE int db_pin(struct db *db, sqlite3 *conn, struct ls_err *err);
 LS_MUST_USE int db_connect(const struct db *db, sqlite3 **ret, struct ls_err *err);
 /* Does nothing if *conn is there. -EAGAIN: the path means other files now. */
 LS_MUST_USE int db_connect_again(struct db *db, sqlite3 **conn, struct ls_err *err);

@@ -14,46 +14,10 @@ enum {
 	RETRY_BASE_MS = 500,
 	RETRY_MAX_MS = 15000,
 	PROGRESS_MS = 5000,
-	CHECK_FILES_MS = 100,
-	LOOK_MIN_MS = 2, /* while a checkpoint is near and no token is free */
-	LOOK_MAX_MS = 8,
 	BUSY_FRAMES = 64, /* as many at once: the application is busy, checkpoints are ours */
-	CALM_LOOKS = 1,	  /* as many quiet looks before: they are everybody's */
 };
 
 #define MS_NS UINT64_C(1000000)
-#define SECOND_NS UINT64_C(1000000000)
-
-/* ---- tokens ---- */
-
-static void
-init_tokens(struct dbtask *t)
-{
-	bool local = strcmp(t->replica->type, "file") == 0 && !t->replica->sync_interval_set;
-
-	t->rate = local ? 10 : 1000.0 / (double)t->replica->sync_interval_ms;
-	t->burst = local ? 20 : t->replica->sync_interval_set ? 1 : 5;
-	t->tokens = t->burst;
-	t->tokens_at_ns = clock_mono_ns();
-}
-
-static void
-refill(struct dbtask *t, uint64_t now_ns)
-{
-	t->tokens += (double)(now_ns - t->tokens_at_ns) / 1e9 * t->rate;
-	if (t->tokens > t->burst)
-		t->tokens = t->burst;
-	t->tokens_at_ns = now_ns;
-}
-
-static void
-spend(struct dbtask *t, unsigned batches)
-{
-	refill(t, clock_mono_ns());
-	t->tokens -= batches;
-	if (t->tokens < 0)
-		t->tokens = 0; /* batches that a full WAL forced are not held against later ones */
-}
 
 /* ---- life ---- */
 
@@ -71,26 +35,40 @@ show_progress(void *arg, uint64_t done, uint64_t pages)
 		  LOG_U64("of", pages));
 }
 
-void
-dbtask_init(struct dbtask *t, const struct conf_db *conf, const struct stop *abort)
+int
+dbtask_init(struct dbtask *t, const struct conf_db *conf, const struct stop *abort,
+	    struct ls_err *err)
 {
 	const char *slash = strrchr(conf->path, '/');
 
 	*t = (struct dbtask){.conf = conf,
-			     .replica = &conf->replicas[0],
+			     .replicas = ls_alloc_array(conf->nreplicas, sizeof *t->replicas),
 			     .name = slash ? slash + 1 : conf->path,
 			     .abort = abort,
 			     .wal_wd = -1};
+	if (!t->replicas)
+		return ls_err_set(err, -ENOMEM, "out of memory");
+	t->nreplicas = conf->nreplicas;
+	for (size_t i = 0; i < t->nreplicas; i++)
+		dbreplica_init(&t->replicas[i], t, &conf->replicas[i]);
 	t->capture.record.fd = t->capture.hashes.fd = -1;
 	t->capture.stop = abort;
 	t->capture.progress = show_progress;
 	t->capture.progress_arg = t;
 	t->dir.lock_fd = -1;
-	pthread_mutex_init(&t->uploading, NULL);
-	pthread_mutex_init(&t->maintaining, NULL);
-	t->levels_ms = INT64_MAX;
-	pthread_mutex_init(&t->troubles, NULL);
-	init_tokens(t);
+	pthread_mutex_init(&t->shared, NULL);
+	dbtask_init_tokens(t);
+	return 0;
+}
+
+void
+dbtask_done(struct dbtask *t)
+{
+	dbtask_close(t);
+	for (size_t i = 0; i < t->nreplicas; i++)
+		dbreplica_done(&t->replicas[i]);
+	free(t->replicas);
+	pthread_mutex_destroy(&t->shared);
 }
 
 void
@@ -116,8 +94,8 @@ void
 dbtask_close(struct dbtask *t)
 {
 	dbtask_close_capture(t);
-	upload_close(t->upload);
-	t->upload = NULL;
+	for (size_t i = 0; i < t->nreplicas; i++)
+		dbreplica_close(&t->replicas[i]);
 	if (t->dir_open)
 		statedir_close(&t->dir);
 	t->dir_open = t->connected = false;
@@ -127,11 +105,9 @@ dbtask_close(struct dbtask *t)
 }
 
 void
-dbtask_set_trouble(struct dbtask *t, enum dbtask_lane lane, const char *text)
+dbtask_set_trouble(struct dbtask *t, struct trouble *at, const char *text)
 {
-	struct trouble *at = &t->trouble[lane];
-
-	LS_AUTOLOCK(&t->troubles);
+	LS_AUTOLOCK(&t->shared);
 
 	if (!text)
 		at->text[0] = '\0';
@@ -144,105 +120,47 @@ dbtask_set_trouble(struct dbtask *t, enum dbtask_lane lane, const char *text)
 void
 dbtask_get_trouble(struct dbtask *t, struct trouble *ret)
 {
-	LS_AUTOLOCK(&t->troubles);
+	LS_AUTOLOCK(&t->shared);
 
-	*ret = t->trouble[DBTASK_CAPTURE].text[0] ? t->trouble[DBTASK_CAPTURE]
-						  : t->trouble[DBTASK_UPLOAD];
-}
+	*ret = t->trouble;
+	for (size_t i = 0; i < t->nreplicas && !ret->text[0]; i++) {
+		const struct dbreplica *r = &t->replicas[i];
 
-/* ---- looks ---- */
-
-static bool
-frame_in_flight(struct dbtask *t, const struct walidx_header *hz)
-{
-	uint8_t raw[WAL_FRAME_HEADER_SIZE], head[WAL_HEADER_SIZE];
-	struct wal_header h;
-	struct wal_frame f;
-	size_t n = 0;
-
-	if (io_pread(t->db.wal_fd, head, sizeof head, 0, &n, NULL) < 0 ||
-	    wal_header_decode(head, n, &h, NULL) < 0)
-		return false;
-	if (!wal_salts_equal(h.salts, hz->salts))
-		return true; /* a generation begins */
-	if (io_pread(t->db.wal_fd, raw, sizeof raw, wal_frame_offset(t->db.page_size, hz->mx_frame),
-		     &n, NULL) < 0 ||
-	    n < sizeof raw)
-		return false;
-	wal_frame_decode(raw, &f);
-	return wal_salts_equal(f.salts, hz->salts);
-}
-
-/* Whether the files are other ones, asked ten times a second at most. */
-static bool
-replaced(struct dbtask *t)
-{
-	uint64_t now = clock_mono_ns();
-
-	if (now - t->checked_ns < CHECK_FILES_MS * MS_NS)
-		return false;
-	t->checked_ns = now;
-	if (!db_replaced(&t->db))
-		return false;
-	t->checked_ns = 0;
-	return true;
+		if (!r->trouble.text[0])
+			continue;
+		*ret = r->trouble;
+		if (t->nreplicas > 1)
+			snprintf(ret->text, sizeof ret->text, "replica '%.60s': %.400s",
+				 r->conf->name, r->trouble.text);
+	}
 }
 
 uint64_t
-dbtask_next_look(const struct dbtask *t, uint64_t now_ns, uint64_t when_ns)
+dbtask_acked(const struct dbtask *t)
 {
-	uint64_t limit = t->conf->min_checkpoint_page_count, mx = t->capture.seen.mx_frame;
-	uint64_t next = now_ns + (2 * mx >= limit ? LOOK_MIN_MS : LOOK_MAX_MS) * MS_NS;
+	uint64_t min = UINT64_MAX;
 
-	return next < when_ns ? next : when_ns;
+	for (size_t i = 0; i < t->nreplicas; i++) {
+		const struct dbreplica *r = &t->replicas[i];
+		bool behind = atomic_load(&r->state) == DBREPLICA_BEHIND;
+		uint64_t acked = behind ? 0 : atomic_load(&r->acked);
+
+		min = acked < min ? acked : min;
+	}
+	return min;
 }
 
-enum dbtask_look
-dbtask_look(struct dbtask *t)
+int64_t
+dbtask_synced_ms(const struct dbtask *t)
 {
-	const struct position *pos = &t->capture.pos;
-	struct walidx_header hz;
+	int64_t min = INT64_MAX;
 
-	if (t->state != DBTASK_OPEN || t->need_image || atomic_load(&t->fate) || replaced(t))
-		return DBTASK_CHANGED;
-	if (db_walidx(&t->db, &hz, NULL) < 0)
-		return DBTASK_IN_FLIGHT;
-	t->capture.seen = hz;
-	if (hz.mx_frame && (!wal_salts_equal(hz.salts, pos->salts) || hz.mx_frame != pos->frame))
-		return DBTASK_CHANGED;
-	if (checkpoint_wanted(&t->checkpoint, &t->capture, clock_mono_ns()))
-		return DBTASK_CHANGED;
-	if (db_wake(&t->db, NULL) < 0)
-		return DBTASK_CHANGED;
-	if (frame_in_flight(t, &hz))
-		return DBTASK_IN_FLIGHT;
-	if (t->quiet >= CALM_LOOKS)
-		db_hold_checkpoints(&t->db, false);
-	return DBTASK_QUIET;
-}
+	for (size_t i = 0; i < t->nreplicas; i++) {
+		int64_t at = atomic_load(&t->replicas[i].synced_ms);
 
-bool
-dbtask_may_capture(struct dbtask *t, uint64_t now_ns, uint64_t *ret_when_ns)
-{
-
-	*ret_when_ns = 0;
-	if (t->state != DBTASK_OPEN) {
-		*ret_when_ns = t->retry_ns;
-		return now_ns >= t->retry_ns;
+		min = at < min ? at : min;
 	}
-	if (t->errors && now_ns < t->retry_ns && !dbtask_wal_is_long(t)) {
-		*ret_when_ns = t->retry_ns;
-		return false;
-	}
-	if (checkpoint_full(&t->capture) && checkpoint_wanted(&t->checkpoint, &t->capture, now_ns))
-		return true;
-	if (t->upload_busy && !atomic_load(&t->upload_failing))
-		return false;
-	refill(t, now_ns);
-	if (t->tokens >= 1)
-		return true;
-	*ret_when_ns = now_ns + (uint64_t)((1 - t->tokens) / t->rate * 1e9);
-	return false;
+	return min;
 }
 
 /* ---- capture lane ---- */
@@ -252,7 +170,7 @@ note_captured(struct dbtask *t, unsigned batches)
 {
 	struct capture *c = &t->capture;
 
-	spend(t, batches);
+	dbtask_spend(t, batches);
 	if (batches)
 		atomic_store(&t->staged, c->pos.txid);
 	if (c->unchained) {
@@ -273,6 +191,28 @@ note_captured(struct dbtask *t, unsigned batches)
 		  LOG_TXID("txid", c->pos.txid));
 }
 
+/* Those that lack batches go on from the image, unless a base is on its way to them. */
+static void
+note_image(struct dbtask *t)
+{
+	uint64_t txid = t->capture.pos.txid;
+
+	LS_AUTOLOCK(&t->shared);
+
+	for (size_t i = 0; i < t->nreplicas; i++) {
+		struct dbreplica *r = &t->replicas[i];
+		enum dbreplica_state state = atomic_load(&r->state);
+
+		if (state == DBREPLICA_AWAY || (state == DBREPLICA_BEHIND && atomic_load(&r->base)))
+			continue;
+		if (state == DBREPLICA_BEHIND)
+			atomic_store(&r->acked, txid - 1);
+		atomic_store(&r->image, txid);
+		atomic_store(&r->state, DBREPLICA_READY);
+		atomic_store(&r->levels_ms, 0);
+	}
+}
+
 static int
 take_image(struct dbtask *t, struct ls_err *err)
 {
@@ -284,13 +224,23 @@ take_image(struct dbtask *t, struct ls_err *err)
 		return rc;
 	t->need_image = false;
 	if (!t->capture.image_differs)
-		atomic_store(&t->image, t->capture.pos.txid);
+		note_image(t);
 	note_captured(t, t->capture.image_pages > 0);
 	log_write(LOG_INFO, "caught up", LOG_STR("db", t->name),
 		  LOG_TXID("txid", t->capture.pos.txid), LOG_U64("pages", t->capture.pos.commit),
 		  LOG_U64("written", t->capture.image_pages),
 		  LOG_MS("elapsed", clock_mono_ms() - start));
 	return 0;
+}
+
+int
+dbtask_capture_tail(struct dbtask *t, struct ls_err *err)
+{
+	unsigned batches = 0;
+	int rc = capture_tail(&t->capture, DBTASK_BATCH_MAX, &batches, err);
+
+	note_captured(t, batches);
+	return rc;
 }
 
 static int
@@ -306,8 +256,7 @@ capture_all(struct dbtask *t, struct ls_err *err)
 		return rc;
 	if (capture_pending(&t->capture) >= BUSY_FRAMES)
 		db_hold_checkpoints(&t->db, true);
-	rc = capture_tail(&t->capture, DBTASK_BATCH_MAX, &batches, err);
-	note_captured(t, batches);
+	rc = dbtask_capture_tail(t, err);
 	if (rc == -ESTALE) {
 		log_write(LOG_WARN, "continuity is lost, writing a full image",
 			  LOG_STR("db", t->name), LOG_STR("reason", err->msg),
@@ -315,6 +264,8 @@ capture_all(struct dbtask *t, struct ls_err *err)
 		t->need_image = true;
 		rc = take_image(t, err);
 	}
+	if (rc == 0 && dbtask_wants_base(t))
+		rc = dbtask_give_bases(t, err);
 	if (rc < 0)
 		return rc;
 	if (checkpoint_wanted(&t->checkpoint, &t->capture, clock_mono_ns())) {
@@ -356,9 +307,37 @@ leave_files(struct dbtask *t)
 	int rc = 0;
 
 	dbtask_capture_last(t);
-	if (atomic_load(&t->staged) > atomic_load(&t->acked))
-		rc = dbtask_try_upload(t, &ignored);
+	for (size_t i = 0; i < t->nreplicas; i++)
+		if (atomic_load(&t->staged) > atomic_load(&t->replicas[i].acked))
+			rc = dbreplica_try(&t->replicas[i], &ignored);
 	(void)rc;
+}
+
+static void
+unlock_lanes(struct dbtask *t, size_t n)
+{
+	while (n-- > 0) {
+		pthread_mutex_unlock(&t->replicas[n].maintaining);
+		pthread_mutex_unlock(&t->replicas[n].uploading);
+	}
+}
+
+/* All of them, or none. */
+static bool
+lock_lanes(struct dbtask *t)
+{
+	for (size_t i = 0; i < t->nreplicas; i++) {
+		struct dbreplica *r = &t->replicas[i];
+
+		if (pthread_mutex_trylock(&r->uploading) == 0) {
+			if (pthread_mutex_trylock(&r->maintaining) == 0)
+				continue;
+			pthread_mutex_unlock(&r->uploading);
+		}
+		unlock_lanes(t, i);
+		return false;
+	}
+	return true;
 }
 
 /* Ends what cannot go on as it was: to be opened again, or for good. */
@@ -368,12 +347,8 @@ start_over(struct dbtask *t, struct ls_err *err)
 	enum dbtask_fate fate;
 
 	/* The other lanes may be at work: then in a moment. */
-	if (pthread_mutex_trylock(&t->uploading) != 0)
-		return ls_err_set(err, -EAGAIN, "an upload is under way");
-	if (pthread_mutex_trylock(&t->maintaining) != 0) {
-		pthread_mutex_unlock(&t->uploading);
-		return ls_err_set(err, -EAGAIN, "levels are being merged");
-	}
+	if (!lock_lanes(t))
+		return ls_err_set(err, -EAGAIN, "a replica is being written");
 	fate = atomic_exchange(&t->fate, DBTASK_GOES_ON);
 	if (fate == DBTASK_GOES_ON && t->state == DBTASK_OPEN)
 		leave_files(t);
@@ -390,11 +365,10 @@ start_over(struct dbtask *t, struct ls_err *err)
 			  LOG_STR("db", t->conf->path));
 	dbtask_close(t);
 	if (fate == DBTASK_FOREIGN) {
-		dbtask_set_trouble(t, DBTASK_CAPTURE, t->foreign.msg);
+		dbtask_set_trouble(t, &t->trouble, t->foreign.msg);
 		t->state = DBTASK_DEAD;
 	}
-	pthread_mutex_unlock(&t->maintaining);
-	pthread_mutex_unlock(&t->uploading);
+	unlock_lanes(t, t->nreplicas);
 	return 0;
 }
 
@@ -408,7 +382,7 @@ dbtask_open_or_capture(struct dbtask *t, struct ls_err *err)
 	else if (rc < 0)
 		return rc;
 	rc = 0;
-	if (t->state == DBTASK_OPEN && (atomic_load(&t->fate) || replaced(t)))
+	if (t->state == DBTASK_OPEN && (atomic_load(&t->fate) || dbtask_replaced(t)))
 		rc = start_over(t, err);
 	else if (t->state == DBTASK_PARKED &&
 		 (atomic_load(&t->fate) || (rc = dbtask_spool_room(t, err)) == 0))
@@ -432,7 +406,9 @@ dbtask_is_final(int rc)
 void
 dbtask_set_foreign(struct dbtask *t, const struct ls_err *err)
 {
+	pthread_mutex_lock(&t->shared);
 	t->foreign = *err;
+	pthread_mutex_unlock(&t->shared);
 	atomic_store(&t->fate, DBTASK_FOREIGN);
 }
 
@@ -450,12 +426,12 @@ note_error(struct dbtask *t, int rc, const struct ls_err *err)
 	if (opening && dbtask_is_final(rc) && !t->connected) {
 		log_write(LOG_ERROR, "database is not replicated", LOG_STR("db", t->conf->path),
 			  LOG_STR("error", err->msg));
-		dbtask_set_trouble(t, DBTASK_CAPTURE, err->msg);
+		dbtask_set_trouble(t, &t->trouble, err->msg);
 		dbtask_close(t);
 		t->state = DBTASK_DEAD;
 		return;
 	}
-	dbtask_set_trouble(t, DBTASK_CAPTURE, err->msg);
+	dbtask_set_trouble(t, &t->trouble, err->msg);
 	db_hold_checkpoints(&t->db, false);
 	wait_ms = backoff_next_ms(&t->backoff, RETRY_BASE_MS, RETRY_MAX_MS);
 	t->retry_ns = clock_mono_ns() + wait_ms * MS_NS;
@@ -488,7 +464,7 @@ conclude(struct dbtask *t, int rc, const struct ls_err *err)
 			  LOG_U64("previous_errors", t->errors));
 	t->errors = 0;
 	t->waiting[0] = '\0';
-	dbtask_set_trouble(t, DBTASK_CAPTURE, NULL);
+	dbtask_set_trouble(t, &t->trouble, NULL);
 	backoff_reset(&t->backoff);
 }
 

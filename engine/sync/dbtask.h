@@ -1,19 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * dbtask: one database and its replica, from waiting for the file to the final sync. It decides and
- * logs; the fleet calls it from its threads.
+ * dbtask: one database and its replicas, from waiting for the file to the final sync. It decides
+ * and logs; the fleet calls it from its threads.
  *
- * Two lanes: dbtask_capture() and dbtask_upload() may run at the same time, each by at most one
- * thread; dbtask_look() only while neither capture runs. What they share is atomic.
+ * Lanes: dbtask_capture() and those of each replica (dbreplica.h) may run at the same time, each by
+ * at most one thread; dbtask_look() only while no capture runs. What they share is atomic.
  */
 #ifndef ENGINE_SYNC_DBTASK_H
 #define ENGINE_SYNC_DBTASK_H
 
-#include "engine/base/clock.h"
-#include "engine/base/job.h"
 #include "engine/base/timers.h"
 #include "engine/sync/checkpoint.h"
-#include "engine/sync/upload.h"
+#include "engine/sync/dbreplica.h"
 
 enum dbtask_state {
 	DBTASK_CLOSED, /* to be opened, now or at retry_ns */
@@ -31,23 +29,16 @@ enum dbtask_fate {
 
 struct fleet;
 
-/* What keeps a lane from its work, for those who ask. */
-struct trouble {
-	char text[LS_ERR_MAX]; /* "": nothing */
-	int64_t since_ms;      /* wall clock */
-};
-enum dbtask_lane { DBTASK_CAPTURE, DBTASK_UPLOAD };
-
 struct dbtask {
 	const struct conf_db *conf;
-	const struct conf_replica *replica;
+	struct dbreplica *replicas;
+	size_t nreplicas;
 	const char *name; /* base name, for the log */
 	_Atomic enum dbtask_state state;
 	struct db db;
 	struct statedir dir;
 	struct capture capture;
 	struct checkpoint checkpoint;
-	struct upload *upload;
 	bool db_open, dir_open, connected;
 	bool resting; /* idle: few descriptors, see dbtask_rest() */
 	bool need_image;
@@ -61,28 +52,16 @@ struct dbtask {
 	double tokens, rate, burst;
 	uint64_t tokens_at_ns;
 
-	/* Between the lanes. The upload lane holds uploading while it works; whoever closes the
-	 * task takes it first. */
-	pthread_mutex_t uploading;
-	_Atomic uint64_t staged;   /* newest local batch */
-	_Atomic uint64_t acked;	   /* newest one in the replica */
-	_Atomic int64_t synced_ms; /* wall clock of the last upload that left nothing over */
-	uint64_t pruned;	/* upload lane: local batches up to here are removed; 0: unknown */
-	_Atomic uint64_t image; /* TXID of a full image whose snapshot is still to be written */
-	_Atomic bool upload_failing;
+	/* Between the lanes. */
+	_Atomic uint64_t staged; /* newest local batch */
 	_Atomic enum dbtask_fate fate;
 	struct ls_err foreign; /* why, once fate is DBTASK_FOREIGN */
-	struct trouble trouble[2];
-	pthread_mutex_t troubles;
+	struct trouble trouble;
+	uint64_t pruned;	/* local batches up to here are removed; 0: unknown */
+	pthread_mutex_t shared; /* for foreign, troubles, pruned, and states that keep batches */
 
-	/* Maintenance lane. Whoever closes the task takes maintaining, too. */
-	pthread_mutex_t maintaining;
-	_Atomic int64_t levels_ms; /* wall clock: when there is something to do; INT64_MAX: never */
-	_Atomic uint64_t levels_retry_ns; /* and not before */
-	struct backoff levels_backoff;
-	struct ls_err levels_err; /* the last one that was logged */
-
-	uint64_t spool_at_ns; /* capture lane: when the spool was listed */
+	uint64_t spool_at_ns;	/* capture lane: when the spool was listed */
+	uint64_t base_retry_ns; /* capture lane: no base is given before */
 	bool spool_warned;
 
 	/* Capture lane: errors in a row. */
@@ -91,17 +70,12 @@ struct dbtask {
 	uint64_t retry_ns;
 	char waiting[LS_ERR_MAX]; /* last reason that was logged */
 	uint64_t progress_ns;
-	/* Upload lane. */
-	struct backoff upload_backoff;
-	unsigned upload_errors;
-	_Atomic uint64_t upload_retry_ns;
-	struct ls_err upload_err;
-
 	/* The fleet's. */
 	struct fleet *fleet;
 	struct conf_db *own; /* conf, if it is the task's to free */
-	struct job capture_job, upload_job, levels_job;
-	atomic_bool capture_busy, upload_busy, levels_busy;
+	struct job capture_job;
+	atomic_bool capture_busy;
+	struct ls_err left; /* why it could not leave yet */
 	struct timers_item timer;
 	struct dbtask *next_ready; /* these two under the fleet's lock */
 	bool ready;
@@ -113,13 +87,19 @@ struct dbtask {
 	uint64_t leave_ns; /* when that was decided */
 };
 
-void dbtask_init(struct dbtask *t, const struct conf_db *conf, const struct stop *abort);
+LS_MUST_USE int dbtask_init(struct dbtask *t, const struct conf_db *conf, const struct stop *abort,
+			    struct ls_err *err);
 void dbtask_close(struct dbtask *t);
+void dbtask_done(struct dbtask *t);
 
-/* text NULL: it is over. By the lane. */
-void dbtask_set_trouble(struct dbtask *t, enum dbtask_lane lane, const char *text);
-/* That of the capture lane if there is one, else that of the other. Any thread. */
+/* One of the task's or of its replicas'; text NULL: it is over. */
+void dbtask_set_trouble(struct dbtask *t, struct trouble *at, const char *text);
+/* That of the capture lane if there is one, else that of a replica. Any thread. */
 void dbtask_get_trouble(struct dbtask *t, struct trouble *ret);
+/* The newest batch that all replicas have. Any thread. */
+uint64_t dbtask_acked(const struct dbtask *t);
+/* When the last of them had everything; 0: not yet. Any thread. */
+int64_t dbtask_synced_ms(const struct dbtask *t);
 
 /* What a look has seen. No system call but one stat. */
 enum dbtask_look {
@@ -143,21 +123,6 @@ void dbtask_capture(struct dbtask *t);
 /* While no lane works: closes what an idle database does not need, until the next capture. */
 void dbtask_rest(struct dbtask *t);
 
-/* Upload lane: everything staged, in order. */
-bool dbtask_upload_due(struct dbtask *t, uint64_t now_ns);
-void dbtask_upload(struct dbtask *t);
-
-/* Maintenance lane: levels, snapshots, retention. When it is due, or UINT64_MAX. */
-uint64_t dbtask_levels_due_ns(const struct dbtask *t, uint64_t now_ns);
-void dbtask_maintain(struct dbtask *t, const struct stop *stop);
-
-/* Once, after dbtask_finish(): all that is due. */
-LS_MUST_USE int dbtask_maintain_once(struct dbtask *t, struct ls_err *err);
-/* Once, after dbtask_finish(): a snapshot of the newest state unless there is one, and retention of
- * snapshots and levels. */
-LS_MUST_USE int
-dbtask_levels_once(struct dbtask *t, bool snapshot, bool retention, struct ls_err *err);
-
 /*
  * The end: captures and uploads everything. An error names what is not replicated.
  *   end_ms  of the monotonic clock: the final sync of a daemon, errors are retried until then or
@@ -169,6 +134,11 @@ LS_MUST_USE int dbtask_finish(struct dbtask *t, uint64_t end_ms, struct ls_err *
  * or are to be left alone from now on. */
 LS_MUST_USE int dbtask_leave(struct dbtask *t, struct ls_err *err);
 
+/* Tokens: all of them; as many are used. In dbtask_look.c. */
+void dbtask_init_tokens(struct dbtask *t);
+void dbtask_spend(struct dbtask *t, unsigned batches);
+/* Whether the files are other ones, asked ten times a second at most. */
+bool dbtask_replaced(struct dbtask *t);
 /* Opening, in dbtask_open.c. Returns 0 with t->state open, or still closed (waiting), or dead. */
 LS_MUST_USE int dbtask_open(struct dbtask *t, struct ls_err *err);
 /* Between the files of dbtask. */
@@ -183,11 +153,27 @@ bool dbtask_wal_is_long(const struct dbtask *t);
 void dbtask_park(struct dbtask *t, const char *why);
 /* From files that are open still, while their names are gone or mean others. */
 void dbtask_capture_last(struct dbtask *t);
-/* A batch is in the replica. */
-void dbtask_note_sent(struct dbtask *t);
-/* By the one who holds uploading, or alone. */
-LS_MUST_USE int dbtask_try_upload(struct dbtask *t, struct ls_err *err);
 LS_MUST_USE int dbtask_open_or_capture(struct dbtask *t, struct ls_err *err);
+/* While files may be sent: captured, or given up with a spool that is not empty. */
+bool dbtask_can_upload(const struct dbtask *t);
+/* Whether every local batch of these is here. */
+LS_MUST_USE int
+dbtask_spool_has(struct dbtask *t, uint64_t from, uint64_t to, bool *ret, struct ls_err *err);
+/* Removes local batches that no replica waits for. */
+LS_MUST_USE int dbtask_prune(struct dbtask *t, struct ls_err *err);
+/* The oldest batch that one of them still waits for is behind this one; UINT64_MAX: none waits. */
+uint64_t dbtask_floor(const struct dbtask *t);
+/* The spool is full: replicas that are away or fail are not waited for any more, if there is one
+ * that is further. Whether there is room now. */
+bool dbtask_leave_behind(struct dbtask *t);
+/* The batches that it lacks are not here. */
+void dbtask_set_behind(struct dbreplica *r, const char *why);
+/* Whether a replica waits for a base, and giving it one: capture lane. */
+LS_MUST_USE int dbtask_capture_tail(struct dbtask *t, struct ls_err *err);
+bool dbtask_wants_base(const struct dbtask *t);
+LS_MUST_USE int dbtask_give_bases(struct dbtask *t, struct ls_err *err);
+/* Meets the replicas and decides where capture goes on. */
+LS_MUST_USE int dbtask_meet(struct dbtask *t, bool found, struct ls_err *err);
 void dbtask_set_foreign(struct dbtask *t, const struct ls_err *err);
 bool dbtask_is_final(int rc); /* an error that no waiting will heal */
 /* Logs a reason for waiting once. */

@@ -7,6 +7,10 @@
  * checkpoint and reset it: the database is "parked". The spool goes on to
  * be uploaded; once there is room the database is opened again, and the rules of continuity.h say
  * whether a full image is needed.
+ *
+ * With several replicas the spool holds what the slowest lacks. One that is away or fails when the
+ * spool is full is left behind, if another one is further: it goes on later from a base, a snapshot
+ * of the live database.
  */
 #include "config.h"
 
@@ -25,7 +29,7 @@ static int
 measure(struct dbtask *t, struct ls_err *err)
 {
 	ls_autofree struct stage_entry *v = NULL;
-	uint64_t now = clock_mono_ns(), acked = atomic_load(&t->acked), sum = 0;
+	uint64_t now = clock_mono_ns(), acked = dbtask_floor(t), sum = 0;
 	size_t n = 0;
 	int rc;
 
@@ -91,11 +95,19 @@ dbtask_spool_room(struct dbtask *t, struct ls_err *err)
 		return rc;
 	need = next_batch(t);
 	warn_early(t, t->capture.spool_used ? t->capture.spool_used + need : 0);
+	if (capture_room(&t->capture, need, NULL) < 0 && dbtask_leave_behind(t)) {
+		t->spool_at_ns = 0;
+		if ((rc = measure(t, err)) < 0)
+			return rc;
+	}
 	if ((rc = capture_room(&t->capture, need, err)) < 0)
 		return rc;
 	if ((rc = io_space(t->dir.lock_fd, &left, &size, err)) < 0)
 		return rc;
 	reserve = reserve_of(size);
+	if (left < reserve && dbtask_leave_behind(t) &&
+	    (rc = io_space(t->dir.lock_fd, &left, &size, err)) < 0)
+		return rc;
 	if (left < reserve)
 		return ls_err_set(err, -ENOSPC,
 				  "the disk of '%s' is nearly full (%" PRIu64

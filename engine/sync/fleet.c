@@ -82,9 +82,7 @@ insert(struct fleet *f, struct dbtask *t)
 static void
 free_task(struct dbtask *t)
 {
-	dbtask_close(t);
-	pthread_mutex_destroy(&t->uploading);
-	pthread_mutex_destroy(&t->troubles);
+	dbtask_done(t);
 	if (t->own) {
 		conf_db_done(t->own);
 		free(t->own);
@@ -98,18 +96,20 @@ fleet_add(struct fleet *f, const struct conf_db *conf, struct conf_db *own, stru
 	struct dbtask *t = calloc(1, sizeof *t);
 	int rc;
 
-	if (!t) {
+	if (!t || dbtask_init(t, conf, f->opts->abort, NULL) < 0) {
+		free(t);
 		if (own)
 			conf_db_done(own);
 		free(own);
 		return ls_err_set(err, -ENOMEM, "out of memory");
 	}
-	dbtask_init(t, conf, f->opts->abort);
 	t->own = own;
 	t->fleet = f;
 	t->capture_job.run = fleet_run_capture;
-	t->upload_job.run = fleet_run_upload;
-	t->levels_job.run = fleet_run_levels;
+	for (size_t i = 0; i < t->nreplicas; i++) {
+		t->replicas[i].upload_job.run = fleet_run_upload;
+		t->replicas[i].levels_job.run = fleet_run_levels;
+	}
 	t->next_look_ns = UINT64_MAX;
 	rc = timers_reserve(&f->timers, f->n + 1, err);
 	pthread_mutex_lock(&f->lock);
@@ -186,13 +186,15 @@ finish_one(const struct fleet *f, struct dbtask *t, uint64_t end_ms, struct ls_e
 	const struct fleet_opts *o = f->opts;
 	int rc = dbtask_finish(t, end_ms, err);
 
-	if (rc < 0 || !o->once)
-		return rc;
-	if (o->maintain)
-		return dbtask_maintain_once(t, err);
-	if (!o->force_snapshot && !o->enforce_retention)
-		return 0;
-	return dbtask_levels_once(t, o->force_snapshot, o->enforce_retention, err);
+	for (size_t i = 0; rc == 0 && o->once && i < t->nreplicas; i++) {
+		struct dbreplica *r = &t->replicas[i];
+
+		if (o->maintain)
+			rc = dbreplica_maintain_once(r, err);
+		else if (o->force_snapshot || o->enforce_retention)
+			rc = dbreplica_levels_once(r, o->force_snapshot, o->enforce_retention, err);
+	}
+	return rc;
 }
 
 static void
@@ -276,18 +278,26 @@ raise_limit(void)
 }
 
 static unsigned
-threads(const struct fleet *f, unsigned most)
+threads(const struct fleet *f, size_t n, unsigned most)
 {
-	size_t n = f->conf->ndbs ? f->conf->ndbs : 1;
+	return f->watching || n > most ? most : n ? (unsigned)n : 1;
+}
 
-	return f->watching || n > most ? most : (unsigned)n;
+static size_t
+count_replicas(const struct conf *c)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->ndbs; i++)
+		n += c->dbs[i].nreplicas;
+	return n;
 }
 
 static int
 start(struct fleet *f, struct ls_err *err)
 {
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
-	unsigned captures = threads(f, CAPTURE_THREADS);
+	unsigned captures = threads(f, f->conf->ndbs, CAPTURE_THREADS), uploads;
 	int rc = 0;
 
 	if (cores > 0 && captures > (unsigned)cores)
@@ -302,8 +312,8 @@ start(struct fleet *f, struct ls_err *err)
 		rc = fleet_add(f, &f->conf->dbs[i], NULL, err);
 	if (rc < 0 || (rc = job_pool_new("capture", captures, &f->capture_pool, err)) < 0)
 		return rc;
-	if ((rc = job_pool_new("upload", threads(f, UPLOAD_THREADS), &f->upload_pool, err)) < 0 ||
-	    f->opts->once)
+	uploads = threads(f, count_replicas(f->conf), UPLOAD_THREADS);
+	if ((rc = job_pool_new("upload", uploads, &f->upload_pool, err)) < 0 || f->opts->once)
 		return rc;
 	return job_pool_new("levels", 1, &f->levels_pool, err);
 }

@@ -126,15 +126,24 @@ is_open(struct fleet *f, const char *path)
 	return false;
 }
 
-/* Whether a member has the state directory or the replica. */
+static bool
+share_replica(const struct conf_db *a, const struct conf_db *b)
+{
+	for (size_t i = 0; i < a->nreplicas; i++)
+		for (size_t k = 0; k < b->nreplicas; k++)
+			if (strcmp(a->replicas[i].url, b->replicas[k].url) == 0)
+				return true;
+	return false;
+}
+
+/* Whether a member has the state directory or a replica. */
 static bool
 collides(struct fleet *f, const struct conf_db *db)
 {
 	for (size_t i = 0; i < f->n; i++) {
 		const struct conf_db *other = f->tasks[i]->conf;
 
-		if (strcmp(other->meta_path, db->meta_path) != 0 &&
-		    strcmp(other->replicas[0].url, db->replicas[0].url) != 0)
+		if (strcmp(other->meta_path, db->meta_path) != 0 && !share_replica(other, db))
 			continue;
 		log_write(LOG_ERROR, "database is not replicated", LOG_STR("db", db->path),
 			  LOG_STR("error", "its state directory or replica is that of another one"),

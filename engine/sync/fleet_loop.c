@@ -89,21 +89,22 @@ fleet_run_capture(struct job *job)
 void
 fleet_run_upload(struct job *job)
 {
-	struct dbtask *t = LS_CONTAINER(job, struct dbtask, upload_job);
+	struct dbreplica *r = LS_CONTAINER(job, struct dbreplica, upload_job);
 
-	dbtask_upload(t);
-	fleet_job_ended(t->fleet, t, &t->upload_busy);
+	dbreplica_upload(r);
+	fleet_job_ended(r->task->fleet, r->task, &r->upload_busy);
 }
 
 void
 fleet_run_levels(struct job *job)
 {
-	struct dbtask *t = LS_CONTAINER(job, struct dbtask, levels_job);
+	struct dbreplica *r = LS_CONTAINER(job, struct dbreplica, levels_job);
+	struct fleet *f = r->task->fleet;
 
 	/* Not while it ends: the final sync waits for this job. */
-	if (!stop_fired(t->fleet->opts->stop))
-		dbtask_maintain(t, t->fleet->opts->stop);
-	fleet_job_ended(t->fleet, t, &t->levels_busy);
+	if (!stop_fired(f->opts->stop))
+		dbreplica_maintain(r, f->opts->stop);
+	fleet_job_ended(f, r->task, &r->levels_busy);
 }
 
 static void
@@ -111,7 +112,7 @@ run_leave(struct job *job)
 {
 	struct dbtask *t = fleet_of_capture_job(job);
 
-	t->errors = dbtask_leave(t, &t->upload_err) < 0;
+	t->errors = dbtask_leave(t, &t->left) < 0;
 	fleet_job_ended(t->fleet, t, &t->capture_busy);
 }
 
@@ -122,12 +123,23 @@ fleet_start_job(struct job_pool *pool, struct job *job, atomic_bool *busy)
 	job_submit(pool, job);
 }
 
+/* Whether a lane of a replica works. */
+static bool
+is_sending(const struct dbtask *t, bool levels)
+{
+	bool busy = false;
+
+	for (size_t i = 0; i < t->nreplicas; i++)
+		busy |= atomic_load(&t->replicas[i].upload_busy) ||
+			(levels && atomic_load(&t->replicas[i].levels_busy));
+	return busy;
+}
+
 void
 fleet_wait_idle(struct fleet *f, struct dbtask *t)
 {
 	pthread_mutex_lock(&f->lock);
-	while (atomic_load(&t->capture_busy) || atomic_load(&t->upload_busy) ||
-	       atomic_load(&t->levels_busy))
+	while (atomic_load(&t->capture_busy) || is_sending(t, true))
 		pthread_cond_wait(&f->idle, &f->lock);
 	pthread_mutex_unlock(&f->lock);
 }
@@ -153,7 +165,7 @@ settle(struct fleet *f, struct dbtask *t, uint64_t now)
 		t->next_look_ns = now + SECOND_LOOK_MS * MS_NS;
 	else
 		t->next_look_ns = fallback(f, t, now);
-	if (t->quiet > REST_LOOKS && !atomic_load(&t->upload_busy) && !atomic_load(&t->levels_busy))
+	if (t->quiet > REST_LOOKS && !is_sending(t, true))
 		dbtask_rest(t);
 }
 
@@ -212,16 +224,24 @@ look(struct fleet *f, struct dbtask *t, uint64_t now)
 }
 
 static void
+serve_replica(struct fleet *f, struct dbreplica *r, uint64_t now, bool upload)
+{
+	if (!atomic_load(&r->levels_busy) && dbreplica_levels_due_ns(r, now) <= now)
+		fleet_start_job(f->levels_pool, &r->levels_job, &r->levels_busy);
+	if (upload && !atomic_load(&r->upload_busy) && dbreplica_due_ns(r) <= now)
+		fleet_start_job(f->upload_pool, &r->upload_job, &r->upload_busy);
+}
+
+static void
 serve(struct fleet *f, struct dbtask *t, uint64_t now)
 {
-	bool capturing = atomic_load(&t->capture_busy), uploading = atomic_load(&t->upload_busy);
+	bool capturing = atomic_load(&t->capture_busy), uploading = is_sending(t, false);
+	bool fate = atomic_load(&t->fate);
 
-	if (!atomic_load(&t->levels_busy) && dbtask_levels_due_ns(t, now) <= now)
-		fleet_start_job(f->levels_pool, &t->levels_job, &t->levels_busy);
-	if (!uploading && !capturing && atomic_load(&t->fate))
+	for (size_t i = 0; i < t->nreplicas; i++)
+		serve_replica(f, &t->replicas[i], now, !fate || capturing);
+	if (!capturing && ((fate && !uploading) || dbtask_wants_base(t)))
 		t->next_look_ns = now;
-	else if (!uploading && dbtask_upload_due(t, now))
-		fleet_start_job(f->upload_pool, &t->upload_job, &t->upload_busy);
 	fleet_progress(f, t, capturing ? FLEET_WORKS : FLEET_RESTS);
 	if (capturing)
 		return;
@@ -233,7 +253,7 @@ serve(struct fleet *f, struct dbtask *t, uint64_t now)
 	if (t->next_look_ns == UINT64_MAX)
 		t->next_look_ns =
 			t->state == DBTASK_OPEN || t->state == DBTASK_DEAD ? now : t->retry_ns;
-	if (now >= t->next_look_ns && !(atomic_load(&t->fate) && uploading))
+	if (now >= t->next_look_ns && !(fate && uploading))
 		look(f, t, now);
 }
 
@@ -243,8 +263,7 @@ serve_leaving(struct fleet *f, struct dbtask *t, uint64_t now)
 {
 	bool late = now - t->leave_ns > LEAVE_S * SECOND_NS;
 
-	if (atomic_load(&t->capture_busy) || atomic_load(&t->upload_busy) ||
-	    atomic_load(&t->levels_busy))
+	if (atomic_load(&t->capture_busy) || is_sending(t, true))
 		return false;
 	fleet_end_requests(f, t, -ENOENT);
 	if (t->capture_job.run != run_leave) {
@@ -254,11 +273,11 @@ serve_leaving(struct fleet *f, struct dbtask *t, uint64_t now)
 			log_write(
 				LOG_ERROR,
 				"a database that was removed is not whole in its replica",
-				LOG_STR("db", t->conf->path), LOG_STR("error", t->upload_err.msg),
-				LOG_TXID("missing", atomic_load(&t->acked) + 1),
+				LOG_STR("db", t->conf->path), LOG_STR("error", t->left.msg),
+				LOG_TXID("missing", dbtask_acked(t) + 1),
 				LOG_STR("hint", "what was captured waits in its state directory"));
 		log_write(LOG_INFO, "database removed", LOG_STR("db", t->conf->path),
-			  LOG_TXID("txid", atomic_load(&t->acked)));
+			  LOG_TXID("txid", dbtask_acked(t)));
 		fleet_remove(f, t);
 		return true;
 	} else if (now < t->next_look_ns) {
@@ -325,14 +344,19 @@ wait_events(struct fleet *f)
 static uint64_t
 due_of(const struct dbtask *t)
 {
-	bool pending = atomic_load(&t->staged) > atomic_load(&t->acked) || atomic_load(&t->image);
-	uint64_t retry = atomic_load(&t->upload_retry_ns), now = clock_mono_ns();
-	uint64_t due = t->next_look_ns, levels = dbtask_levels_due_ns(t, now);
+	uint64_t due = t->next_look_ns, now = clock_mono_ns();
 
-	/* A retry in the past: the job is under way, and its end is an event. */
-	if (pending && retry > now && retry < due)
-		due = retry;
-	return levels < due && !atomic_load(&t->levels_busy) ? levels : due;
+	for (size_t i = 0; i < t->nreplicas; i++) {
+		const struct dbreplica *r = &t->replicas[i];
+		uint64_t retry = dbreplica_due_ns(r), levels = dbreplica_levels_due_ns(r, now);
+
+		/* A retry in the past: the job is under way, and its end is an event. */
+		if (retry > now && retry < due)
+			due = retry;
+		if (levels < due && !atomic_load(&r->levels_busy))
+			due = levels;
+	}
+	return due;
 }
 
 /* The tasks that are due or were touched, linked by next_ready. */
@@ -366,13 +390,19 @@ serve_one(struct fleet *f, struct dbtask *t, uint64_t now)
 	timers_set(&f->timers, &t->timer, due_of(t));
 }
 
+static bool
+goes_on(const struct fleet *f)
+{
+	return !stop_fired(f->opts->stop) &&
+	       (f->opts->stay || f->watching || f->alive || f->n == 0);
+}
+
 void
 fleet_loop(struct fleet *f)
 {
 	for (size_t i = 0; i < f->n; i++)
 		timers_set(&f->timers, &f->tasks[i]->timer, 0);
-	while (!stop_fired(f->opts->stop) &&
-	       (f->opts->stay || f->watching || f->alive || f->n == 0)) {
+	while (goes_on(f)) {
 		uint64_t now = clock_mono_ns();
 		struct dbtask *list = take_ready(f, now);
 
@@ -384,6 +414,7 @@ fleet_loop(struct fleet *f)
 		}
 		if (now >= f->scan_ns)
 			fleet_dirs_scan(f);
-		wait_events(f);
+		if (goes_on(f)) /* the last one may just have ended */
+			wait_events(f);
 	}
 }

@@ -19,7 +19,7 @@ static void
 note(struct fleet_request *r)
 {
 	r->synced.txid = atomic_load(&r->task->staged);
-	r->synced.replicated = atomic_load(&r->task->acked);
+	r->synced.replicated = dbtask_acked(r->task);
 	r->synced.changed = r->synced.txid != r->before;
 }
 
@@ -65,7 +65,7 @@ fleet_progress(struct fleet *f, struct dbtask *t, enum fleet_phase phase)
 			r->state = REQUEST_CAPTURING;
 		if (r->state == REQUEST_CAPTURING && phase == FLEET_RESTS)
 			after_capture(f, r);
-		if (r->state == REQUEST_UPLOADING && atomic_load(&t->acked) >= r->txid)
+		if (r->state == REQUEST_UPLOADING && dbtask_acked(t) >= r->txid)
 			finish_request(f, r, 0);
 		if (phase == FLEET_RESTS && t->state == DBTASK_DEAD)
 			finish_request(f, r, -EIO);
@@ -189,8 +189,8 @@ tell(struct dbtask *t, fleet_list_fn *fn, void *arg)
 {
 	struct fleet_entry e = {.path = t->conf->path,
 				.txid = atomic_load(&t->staged),
-				.replicated = atomic_load(&t->acked),
-				.synced_ms = atomic_load(&t->synced_ms)};
+				.replicated = dbtask_acked(t),
+				.synced_ms = dbtask_synced_ms(t)};
 	struct trouble trouble;
 
 	dbtask_get_trouble(t, &trouble);

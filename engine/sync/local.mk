@@ -9,10 +9,15 @@ engine_libengine_a_SOURCES += \
 	engine/sync/db.c engine/sync/db.h \
 	engine/sync/dbtask.c engine/sync/dbtask.h \
 	engine/sync/db_lock.c \
-	engine/sync/dbtask_levels.c \
+	engine/sync/dbreplica.c engine/sync/dbreplica.h \
+	engine/sync/dbreplica_levels.c \
+	engine/sync/dbtask_end.c \
+	engine/sync/dbtask_look.c \
+	engine/sync/dbtask_meet.c \
 	engine/sync/dbtask_open.c \
+	engine/sync/dbtask_replicas.c \
 	engine/sync/dbtask_spool.c \
-	engine/sync/dbtask_upload.c \
+	engine/sync/upload_base.c \
 	engine/sync/upload_levels.c \
 	engine/sync/upload_out.c engine/sync/upload_pack.c \
 	engine/sync/upload_snapshot.c \
@@ -21,6 +26,7 @@ engine_libengine_a_SOURCES += \
 	engine/sync/fleet_impl.h engine/sync/fleet_loop.c \
 	engine/sync/fleet_sync.c \
 	engine/sync/frames.c engine/sync/frames.h \
+	engine/sync/held.c engine/sync/held.h \
 	engine/sync/localstate.c engine/sync/localstate.h \
 	engine/sync/position.c engine/sync/position.h \
 	engine/sync/stage.c engine/sync/stage.h \

@@ -101,10 +101,14 @@ localstate_read(const struct conf_db *db, struct localstate *ret, struct ls_err 
 	if (io_stat(wal, &st, NULL) == 0)
 		s->wal_size = (uint64_t)st.st_size;
 	s->pid = holder(db);
-	/* A cursor that cannot be read tells nothing. */
-	if (db->nreplicas &&
-	    upload_read_cursor(db->meta_path, &db->replicas[0], &s->acked, NULL) < 0)
-		s->acked = 0;
+	for (size_t i = 0; i < db->nreplicas; i++) {
+		uint64_t acked = 0;
+
+		/* A cursor that cannot be read tells nothing. */
+		if (upload_read_cursor(db->meta_path, &db->replicas[i], &acked, NULL) < 0)
+			acked = 0;
+		s->acked = i && s->acked < acked ? s->acked : acked;
+	}
 	return read_files(db, s, err);
 }
 

@@ -20,7 +20,7 @@ struct localstate {
 	enum localstate_kind kind;
 	uint64_t wal_size;
 	uint64_t txid;	/* newest local batch; 0: none */
-	uint64_t acked; /* newest one that is known to be in the replica; 0: unknown */
+	uint64_t acked; /* newest one that is known to be in all replicas; 0: unknown */
 	uint64_t waiting,
 		waiting_bytes;	  /* local files that the replica lacks, the oldest of them */
 	int64_t waiting_since_ms; /* wall clock; 0: none */

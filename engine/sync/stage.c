@@ -6,6 +6,7 @@
 #include "engine/base/io.h"
 #include "engine/format/ltx_name.h"
 
+#include <stdatomic.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -198,7 +199,9 @@ stage_prune(const struct statedir *dir, uint64_t keep, struct ls_err *err)
 int
 stage_spill_open(const struct statedir *dir, int *ret_fd, struct ls_err *err)
 {
-	ls_autofree char *path = io_join(dir->path, "index.tmp");
+	static atomic_uint count; /* several lanes may write at the same time */
+	ls_autofree char *path =
+		ls_buf_format("%s/index-%u.tmp", dir->path, atomic_fetch_add(&count, 1));
 	ls_autoclose int fd = -1;
 	int rc;
 

@@ -98,9 +98,23 @@ write_cursor(struct upload *u, struct ls_err *err)
 	return io_pwrite(fd, raw, sizeof raw, 0, err);
 }
 
+/* What a crash has left. */
+static void
+remove_leftovers(const struct upload *u)
+{
+	static const char *const names[] = {UPLOAD_SNAPSHOT_TMP, UPLOAD_LEVEL_TMP};
+
+	for (size_t i = 0; i < 2; i++) {
+		ls_autofree char *path = in_home(u, names[i]);
+		int ignored = path ? io_unlink(path, NULL) : 0;
+
+		(void)ignored;
+	}
+}
+
 int
-upload_open(const struct statedir *dir, const struct conf_replica *conf, struct upload **ret,
-	    struct ls_err *err)
+upload_open(const struct statedir *dir, const struct conf_replica *conf, bool own_copies,
+	    struct upload **ret, struct ls_err *err)
 {
 	struct upload *u = calloc(1, sizeof *u);
 	int rc = 0;
@@ -111,12 +125,14 @@ upload_open(const struct statedir *dir, const struct conf_replica *conf, struct 
 	}
 	u->dir = dir;
 	u->conf = conf;
+	u->own_copies = own_copies;
 	if ((rc = io_mkdirs(u->home, dir->dir_mode, err)) < 0 ||
 	    (rc = conf_open_store(conf, &u->store, err)) < 0 ||
-	    (rc = read_cursor(u->home, conf, &u->info.acked, &u->seen, err)) < 0) {
+	    (rc = read_cursor(u->home, conf, &u->info.acked, &u->info.met, err)) < 0) {
 		upload_close(u);
 		return rc;
 	}
+	remove_leftovers(u);
 	replica_init(&u->replica, u->store);
 	*ret = u;
 	return 0;
@@ -143,9 +159,9 @@ static int
 check_root(struct upload *u, const struct store_call *call, struct ls_err *err)
 {
 	bool parent_ok = false;
-	int rc = store_root(u->store, call, !u->seen, u->root, &parent_ok, err);
+	int rc = store_root(u->store, call, !u->info.met, u->root, &parent_ok, err);
 
-	if (rc == -ENOENT && u->seen)
+	if (rc == -ENOENT && u->info.met)
 		return ls_err_wrap(err, rc,
 				   "the replica was there before and is gone (not mounted?); it is "
 				   "not created again");
@@ -204,7 +220,7 @@ upload_connect(struct upload *u, const struct store_call *call, struct ls_err *e
 	    (rc = catalog_log_reset(u->log, &cat, err)) < 0)
 		return rc;
 	take_stock(u, &cat);
-	u->seen = true;
+	u->info.met = true;
 	return write_cursor(u, err);
 }
 
@@ -286,8 +302,10 @@ upload_put(struct upload *u, const struct store_call *call, const struct upload_
 {
 	char key[REPLICA_KEY_MAX];
 	struct store_put p = {.key = key, .time_ms = l->time_ms, .create_only = true};
-	struct store_source src = {
-		.size = l->size, .read = local_read, .arg = (void *)(uintptr_t)l, .path = l->path};
+	struct store_source src = {.size = l->size,
+				   .read = local_read,
+				   .arg = (void *)(uintptr_t)l,
+				   .path = l->shared ? NULL : l->path};
 	int rc;
 
 	replica_key(&u->replica, f->level, f->min, f->max, key);
@@ -357,6 +375,7 @@ upload_file(struct upload *u, const struct store_call *call, uint64_t txid, stru
 		u->local_gone = true;
 		return rc;
 	}
+	l.shared = u->own_copies;
 	f.size = l.size;
 	f.time_ms = l.time_ms;
 	if ((rc = upload_put(u, call, &l, &f, err)) < 0)

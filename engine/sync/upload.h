@@ -21,14 +21,16 @@ struct upload_info {
 	bool has_base;	     /* a file with min 1 exists: what follows is protected (H26) */
 	bool fresh;	     /* the replica holds no LTX file at all */
 	bool whole;	     /* its newest state can be restored: there is no gap before it */
+	bool met;	     /* this state directory has seen it before */
 };
 
 /* The newest TXID that is known to be in the replica, without opening anything; 0: none. */
 LS_MUST_USE int upload_read_cursor(const char *meta_path, const struct conf_replica *conf,
 				   uint64_t *ret_acked, struct ls_err *err);
 
+/* own_copies: the replica is to share no file with another one of the same disk. */
 LS_MUST_USE int upload_open(const struct statedir *dir, const struct conf_replica *conf,
-			    struct upload **ret, struct ls_err *err);
+			    bool own_copies, struct upload **ret, struct ls_err *err);
 void upload_close(struct upload *u);
 
 /*
@@ -64,6 +66,13 @@ upload_file(struct upload *u, const struct store_call *call, uint64_t txid, stru
  */
 LS_MUST_USE int
 upload_snapshot(struct upload *u, const struct store_call *call, uint64_t txid, struct ls_err *err);
+
+struct held;
+
+/* Puts the level-9 snapshot 1..txid of what is held (held.h), from which the replica can go on, and
+ * ends the hold as soon as it is written. */
+LS_MUST_USE int
+upload_base(struct upload *u, const struct store_call *call, struct held *from, struct ls_err *err);
 
 /*
  * Merges what is due by levels.h and deletes what has expired. By one thread, beside the owner: the

@@ -16,8 +16,7 @@ struct upload {
 	struct catalog_log *log;
 	char *home; /* replicas/NAME */
 	char root[STORE_ETAG_MAX];
-	bool seen; /* this state directory has met this replica before */
-	bool local_gone;
+	bool own_copies, local_gone;
 	struct upload_info info;
 };
 
@@ -27,12 +26,17 @@ struct upload_local {
 	uint64_t size;
 	char *path;
 	int64_t time_ms;
+	bool shared; /* another replica may have a link to it */
 };
 
 /* Opens and looks at the header: a file that is not what its name says is never sent (H90). */
 LS_MUST_USE int upload_local_open(const struct statedir *dir, uint64_t txid,
 				  struct upload_local *ret, struct ls_err *err);
 void upload_local_close(struct upload_local *l);
+
+/* Names of files that become objects: one for each lane. */
+#define UPLOAD_SNAPSHOT_TMP "snapshot.tmp"
+#define UPLOAD_LEVEL_TMP "level.tmp"
 
 /* A local file that becomes an object. */
 struct upload_out {
@@ -44,9 +48,9 @@ struct upload_out {
 	const struct ltx_spill *index; /* for ltx_enc.spill */
 };
 
-/* Makes the file, of that name in the state directory; close it in any case. */
-LS_MUST_USE int upload_out_open(const struct statedir *dir, const char *name,
-				struct upload_out *ret, struct ls_err *err);
+/* Makes the file, of that name beside the catalog; close it in any case. */
+LS_MUST_USE int upload_out_open(const struct upload *u, const char *name, struct upload_out *ret,
+				struct ls_err *err);
 /* An ltx_sink_fn; arg is the upload_out. */
 int upload_out_write(void *arg, const void *p, size_t n, struct ls_err *err);
 /* Writes over its first n bytes. */

@@ -57,7 +57,7 @@ merge(struct upload *u, const struct store_call *call, struct merging *m, struct
 				    .sink = upload_out_write,
 				    .arg = &m->out};
 	struct ltx_header h;
-	int rc = upload_out_open(u->dir, "level.tmp", &m->out, err);
+	int rc = upload_out_open(u, UPLOAD_LEVEL_TMP, &m->out, err);
 
 	out.spill = m->out.index;
 	for (size_t i = 0; rc == 0 && i < m->work.n; i++) {
@@ -205,6 +205,20 @@ expire(struct upload *u, pthread_mutex_t *lock, const struct levels_conf *k,
 	return rc;
 }
 
+/* An object that is missing while the replica is away is not lost. */
+static int
+tell_absence(struct upload *u, const struct store_call *call, struct ls_err *err)
+{
+	struct ls_err why;
+	int rc = upload_same_root(u, call, &why);
+
+	if (rc == 0)
+		return -ENOENT;
+	if (err)
+		*err = why;
+	return rc == -ENOENT ? -EIO : rc;
+}
+
 int
 upload_maintain(struct upload *u, pthread_mutex_t *lock, const struct levels_conf *k,
 		const struct store_call *call, int64_t *ret_due_ms, struct ls_err *err)
@@ -219,6 +233,8 @@ upload_maintain(struct upload *u, pthread_mutex_t *lock, const struct levels_con
 	}
 	if (rc == 0)
 		rc = expire(u, lock, k, call, now_ms, err);
+	if (rc == -ENOENT)
+		return tell_absence(u, call, err);
 	if (rc < 0)
 		return rc;
 	LS_AUTOLOCK(lock);

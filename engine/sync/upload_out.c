@@ -7,15 +7,16 @@
 enum { PENDING = 1 << 20 };
 
 int
-upload_out_open(const struct statedir *dir, const char *name, struct upload_out *ret,
+upload_out_open(const struct upload *u, const char *name, struct upload_out *ret,
 		struct ls_err *err)
 {
+	const struct statedir *dir = u->dir;
 	struct upload_out *o = ret;
 	int rc;
 
 	*o = (struct upload_out){.fd = -1, .spill_fd = -1};
 	ls_buf_init(&o->pending, PENDING);
-	if (!(o->path = io_join(dir->path, name)))
+	if (!(o->path = io_join(u->home, name)))
 		return ls_err_set(err, -ENOMEM, "upload: out of memory");
 	if ((o->fd = io_open(o->path, O_RDWR | O_CREAT | O_TRUNC, dir->file_mode, err)) < 0)
 		return o->fd;

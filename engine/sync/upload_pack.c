@@ -69,7 +69,7 @@ upload_pack(struct upload *u, const struct store_call *call, const struct levels
 
 	if (!v || !head || !chunk)
 		return ls_err_set(err, -ENOMEM, "pack: out of memory");
-	if ((rc = upload_out_open(u->dir, "level.tmp", out, err)) < 0 ||
+	if ((rc = upload_out_open(u, UPLOAD_LEVEL_TMP, out, err)) < 0 ||
 	    (rc = upload_out_write(out, head, pack_head_size(w->n), err)) < 0)
 		return rc;
 	for (size_t i = 0; i < w->n; i++) {

@@ -65,7 +65,7 @@ put_snapshot(struct upload *u, const struct store_call *call, struct upload_loca
 				 .time_exact = true};
 	int rc;
 
-	if ((rc = upload_out_open(u->dir, "snapshot.tmp", &o, err)) < 0 ||
+	if ((rc = upload_out_open(u, UPLOAD_SNAPSHOT_TMP, &o, err)) < 0 ||
 	    (rc = write_snapshot(from, &o, call, err)) < 0)
 		return rc;
 	return upload_out_put(u, call, &o, &f, err);

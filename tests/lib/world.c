@@ -67,7 +67,7 @@ world_once(struct ls_err *err)
 				  .maintain = all};
 	struct fleet *f = NULL;
 	struct conf conf;
-	int rc = conf_from_args(db_path, url, &conf, err);
+	int rc = conf_from_args(db_path, (const char *[]){url}, 1, &conf, err);
 
 	if (rc < 0)
 		return rc;

@@ -177,9 +177,7 @@ test_errors(void)
 		{DB "  replica: {path: /r}\n  replicas: [{path: /r}]\n",
 		 "c.yml: line 2: cannot specify 'replica' and 'replicas' on a database"},
 		{DB "  replicas: [{path: /r}, {path: /s}]\n",
-		 "c.yml: line 3: multiple replicas on a single database are not supported yet by "
-		 "this "
-		 "build"},
+		 "c.yml: line 3: duplicate replica name: \"file\""},
 		{DB "  replicas: [~]\n", "c.yml: line 3: replicas: an item is empty"},
 		{DB "  replica: {type: file}\n",
 		 "c.yml: line 3: file replica path required: add 'path: DIRECTORY' or 'url: "
@@ -520,13 +518,15 @@ test_arguments(void)
 	struct ls_err err = {0};
 	struct conf c;
 
-	is_int(conf_from_args("/d/a.db", "file:///r", &c, &err), 0, "DB_PATH REPLICA_URL");
+	is_int(conf_from_args("/d/a.db", (const char *[]){"file:///r"}, 1, &c, &err), 0,
+	       "DB_PATH REPLICA_URL");
 	is_str(c.dbs[0].replicas[0].path, "/r", "replica");
 	is_u64(c.dbs[0].monitor_interval_ms, 1000, "defaults");
 	conf_done(&c);
-	is_int(conf_from_args("/d/a.db", "/r", &c, &err), -EINVAL, "no URL");
+	is_int(conf_from_args("/d/a.db", (const char *[]){"/r"}, 1, &c, &err), -EINVAL, "no URL");
 	is_str(err.msg, "replica url scheme required: /r", "says so");
-	is_int(conf_from_args("file:///r", "/d/a.db", &c, &err), -EINVAL, "swapped");
+	is_int(conf_from_args("file:///r", (const char *[]){"/d/a.db"}, 1, &c, &err), -EINVAL,
+	       "swapped");
 	ok(strstr(err.msg, "the database comes before the replica"), "%s", err.msg);
 }
 

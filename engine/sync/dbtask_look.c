@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* When a database is captured: what a look at it shows, and how often batches may be closed. */
+#include "config.h"
+
+#include "engine/base/io.h"
+#include "engine/sync/dbtask.h"
+
+#include <string.h>
+
+enum {
+	CHECK_FILES_MS = 100,
+	LOOK_MIN_MS = 2, /* while a checkpoint is near and no token is free */
+	LOOK_MAX_MS = 8,
+	CALM_LOOKS = 1, /* as many quiet looks before: checkpoints are everybody's */
+};
+
+#define MS_NS UINT64_C(1000000)
+
+/* ---- tokens ---- */
+
+/* Those of the replica that is to get the fewest. */
+void
+dbtask_init_tokens(struct dbtask *t)
+{
+	for (size_t i = 0; i < t->nreplicas; i++) {
+		const struct conf_replica *c = t->replicas[i].conf;
+		bool local = strcmp(c->type, "file") == 0 && !c->sync_interval_set;
+		double rate = local ? 10 : 1000.0 / (double)c->sync_interval_ms;
+
+		if (i && rate >= t->rate)
+			continue;
+		t->rate = rate;
+		t->burst = local ? 20 : c->sync_interval_set ? 1 : 5;
+	}
+	t->tokens = t->burst;
+	t->tokens_at_ns = clock_mono_ns();
+}
+
+static void
+refill(struct dbtask *t, uint64_t now_ns)
+{
+	t->tokens += (double)(now_ns - t->tokens_at_ns) / 1e9 * t->rate;
+	if (t->tokens > t->burst)
+		t->tokens = t->burst;
+	t->tokens_at_ns = now_ns;
+}
+
+void
+dbtask_spend(struct dbtask *t, unsigned batches)
+{
+	refill(t, clock_mono_ns());
+	t->tokens -= batches;
+	if (t->tokens < 0)
+		t->tokens = 0; /* batches that a full WAL forced are not held against later ones */
+}
+
+/* ---- looks ---- */
+
+static bool
+frame_in_flight(struct dbtask *t, const struct walidx_header *hz)
+{
+	uint8_t raw[WAL_FRAME_HEADER_SIZE], head[WAL_HEADER_SIZE];
+	struct wal_header h;
+	struct wal_frame f;
+	size_t n = 0;
+
+	if (io_pread(t->db.wal_fd, head, sizeof head, 0, &n, NULL) < 0 ||
+	    wal_header_decode(head, n, &h, NULL) < 0)
+		return false;
+	if (!wal_salts_equal(h.salts, hz->salts))
+		return true; /* a generation begins */
+	if (io_pread(t->db.wal_fd, raw, sizeof raw, wal_frame_offset(t->db.page_size, hz->mx_frame),
+		     &n, NULL) < 0 ||
+	    n < sizeof raw)
+		return false;
+	wal_frame_decode(raw, &f);
+	return wal_salts_equal(f.salts, hz->salts);
+}
+
+/* Whether the files are other ones, asked ten times a second at most. */
+bool
+dbtask_replaced(struct dbtask *t)
+{
+	uint64_t now = clock_mono_ns();
+
+	if (now - t->checked_ns < CHECK_FILES_MS * MS_NS)
+		return false;
+	t->checked_ns = now;
+	if (!db_replaced(&t->db))
+		return false;
+	t->checked_ns = 0;
+	return true;
+}
+
+uint64_t
+dbtask_next_look(const struct dbtask *t, uint64_t now_ns, uint64_t when_ns)
+{
+	uint64_t limit = t->conf->min_checkpoint_page_count, mx = t->capture.seen.mx_frame;
+	uint64_t next = now_ns + (2 * mx >= limit ? LOOK_MIN_MS : LOOK_MAX_MS) * MS_NS;
+
+	return next < when_ns ? next : when_ns;
+}
+
+enum dbtask_look
+dbtask_look(struct dbtask *t)
+{
+	const struct position *pos = &t->capture.pos;
+	struct walidx_header hz;
+
+	if (t->state != DBTASK_OPEN || t->need_image || atomic_load(&t->fate) ||
+	    dbtask_replaced(t) || dbtask_wants_base(t))
+		return DBTASK_CHANGED;
+	if (db_walidx(&t->db, &hz, NULL) < 0)
+		return DBTASK_IN_FLIGHT;
+	t->capture.seen = hz;
+	if (hz.mx_frame && (!wal_salts_equal(hz.salts, pos->salts) || hz.mx_frame != pos->frame))
+		return DBTASK_CHANGED;
+	if (checkpoint_wanted(&t->checkpoint, &t->capture, clock_mono_ns()))
+		return DBTASK_CHANGED;
+	if (db_wake(&t->db, NULL) < 0)
+		return DBTASK_CHANGED;
+	if (frame_in_flight(t, &hz))
+		return DBTASK_IN_FLIGHT;
+	if (t->quiet >= CALM_LOOKS)
+		db_hold_checkpoints(&t->db, false);
+	return DBTASK_QUIET;
+}
+
+/* Batches come no faster than the fastest replica takes them, of those that do. */
+static bool
+all_are_busy(const struct dbtask *t)
+{
+	bool busy = false;
+
+	for (size_t i = 0; i < t->nreplicas; i++) {
+		const struct dbreplica *r = &t->replicas[i];
+
+		if (atomic_load(&r->state) != DBREPLICA_READY || atomic_load(&r->failing))
+			continue;
+		if (!atomic_load(&r->upload_busy))
+			return false;
+		busy = true;
+	}
+	return busy;
+}
+
+bool
+dbtask_may_capture(struct dbtask *t, uint64_t now_ns, uint64_t *ret_when_ns)
+{
+
+	*ret_when_ns = 0;
+	if (t->state != DBTASK_OPEN) {
+		*ret_when_ns = t->retry_ns;
+		return now_ns >= t->retry_ns;
+	}
+	if (t->errors && now_ns < t->retry_ns && !dbtask_wal_is_long(t)) {
+		*ret_when_ns = t->retry_ns;
+		return false;
+	}
+	if (checkpoint_full(&t->capture) && checkpoint_wanted(&t->checkpoint, &t->capture, now_ns))
+		return true;
+	if (all_are_busy(t))
+		return false;
+	refill(t, now_ns);
+	if (t->tokens >= 1)
+		return true;
+	*ret_when_ns = now_ns + (uint64_t)((1 - t->tokens) / t->rate * 1e9);
+	return false;
+}
