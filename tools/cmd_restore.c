@@ -43,6 +43,11 @@ const char cmd_restore_usage[] =
 	"\t-integrity-check MODE\n"
 	"\t    none, quick or full: lets SQLite check the database before it gets its name.\n"
 	"\t    Defaults to none.\n\n"
+	"\t-f\n"
+	"\t    Follows the replica: restores, then applies what is new, until it is stopped.\n"
+	"\t    Others may read the database meanwhile, but not write.\n\n"
+	"\t-follow-interval DURATION\n"
+	"\t    How often it looks for news. Defaults to 1s.\n\n"
 	"\t-parallelism NUM\n"
 	"\t    Number of threads. Defaults to the number of processors, 8 at most.\n\n"
 	"\t-json\n"
@@ -58,8 +63,11 @@ struct args {
 	enum integrity_mode check;
 	uint64_t txid;
 	int64_t parallelism;
-	bool if_db_not_exists, if_replica_exists, force, dry_run, json;
+	int64_t interval_ms;
+	bool if_db_not_exists, if_replica_exists, force, dry_run, json, follow;
 };
+
+enum { FOLLOW_INTERVAL_MS = 1000 };
 
 static struct stop stop;
 
@@ -178,6 +186,66 @@ restore_or_plan(const struct args *a, struct source *s, const struct plan_target
 	return rc == -ECANCELED ? ls_err_set(err, rc, "interrupted, nothing was restored") : rc;
 }
 
+struct first_state {
+	const struct args *args;
+	const struct source *source;
+	struct progress *progress;
+	uint64_t start_ms;
+};
+
+static int
+first_restored(void *arg, const struct restore_result *r, struct ls_err *err)
+{
+	const struct first_state *s = arg;
+
+	progress_hide(s->progress);
+	return r ? print_result(s->args, s->source, r, clock_mono_ms() - s->start_ms, err) : 0;
+}
+
+static int
+follow(const struct args *a, struct source *s, struct ls_err *err)
+{
+	struct store_call call = {.stop = &stop};
+	struct progress progress;
+	struct first_state first = {a, s, &progress, clock_mono_ms()};
+	struct cmd_follow f = {.output = a->output,
+			       .restore = {.force = a->force,
+					   .check = a->check,
+					   .parallelism = (unsigned)a->parallelism,
+					   .progress = show,
+					   .progress_arg = &progress},
+			       .interval_ms = a->interval_ms > 0 ? (uint64_t)a->interval_ms
+								 : FOLLOW_INTERVAL_MS,
+			       .restored = first_restored,
+			       .arg = &first};
+	int rc;
+
+	progress_init(&progress);
+	rc = cmd_follow_run(&f, s, &call, err);
+	progress_done(&progress);
+	if (rc == -ENOENT && a->if_replica_exists) {
+		log_write(LOG_INFO, "no matching backups found");
+		return 0;
+	}
+	return rc;
+}
+
+static int
+check_follow(const struct args *a, struct ls_err *err)
+{
+	const char *with = a->txid	   ? "-txid"
+			   : a->timestamp  ? "-timestamp"
+			   : a->generation ? "-generation"
+			   : a->index_text ? "-index"
+					   : NULL;
+
+	if (a->follow && with)
+		return ls_err_set(err, -EINVAL, "cannot use follow mode with %s", with);
+	if (a->follow && a->dry_run)
+		return ls_err_set(err, -EINVAL, "cannot use -dry-run with -f");
+	return 0;
+}
+
 static int
 choose_target(const struct args *a, struct plan_target *ret, struct ls_err *err)
 {
@@ -230,7 +298,8 @@ run(struct cmd_context *c, struct args *a, struct ls_err *err)
 
 	if (a->integrity && !integrity_parse(a->integrity, &a->check))
 		return ls_err_set(err, -EINVAL, "invalid -integrity-check value: %s", a->integrity);
-	if ((rc = choose_target(a, &target, err)) < 0 || (rc = parse_index(a, err)) < 0)
+	if ((rc = check_follow(a, err)) < 0 || (rc = choose_target(a, &target, err)) < 0 ||
+	    (rc = parse_index(a, err)) < 0)
 		return rc;
 	if (conf_is_url(a->source.what) && !output) {
 		c->hint = "litestream restore -o /tmp/app.db file:///backup/app";
@@ -244,7 +313,8 @@ run(struct cmd_context *c, struct args *a, struct ls_err *err)
 	if (a->if_db_not_exists && io_stat(a->output, &st, NULL) == 0)
 		log_write(LOG_INFO, "database already exists, skipping");
 	else
-		rc = restore_or_plan(a, &source, &target, err);
+		rc = a->follow ? follow(a, &source, err)
+			       : restore_or_plan(a, &source, &target, err);
 	source_close(&source);
 	return rc;
 }
@@ -264,8 +334,8 @@ cmd_restore(struct cmd_context *c, int argc, char **argv, struct ls_err *err)
 				   {"dry-run", OPT_BOOL, &a.dry_run},
 				   {"json", OPT_BOOL, &a.json},
 				   {"parallelism", OPT_INT, &a.parallelism},
-				   {"f", OPT_LATER, NULL},
-				   {"follow-interval", OPT_LATER, NULL},
+				   {"f", OPT_BOOL, &a.follow},
+				   {"follow-interval", OPT_DURATION, &a.interval_ms},
 				   {"integrity-check", OPT_STRING, &a.integrity},
 				   {"replica", OPT_STRING, &a.source.replica},
 				   {"generation", OPT_STRING, &a.generation},

@@ -4,6 +4,7 @@ tools_libtools_a_SOURCES = \
 	tools/child.c tools/child.h \
 	tools/cmd.h \
 	tools/cmd_databases.c \
+	tools/cmd_follow.c \
 	tools/cmd_generations.c \
 	tools/cmd_ltx.c \
 	tools/cmd_points.c \

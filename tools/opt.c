@@ -3,6 +3,8 @@
 
 #include "tools/opt.h"
 
+#include "engine/base/timex.h"
+
 #include <ctype.h>
 #include <string.h>
 
@@ -113,9 +115,22 @@ set_txid(const struct opt *o, const char *value, struct ls_err *err)
 }
 
 static int
+set_duration(const struct opt *o, const char *value, struct ls_err *err)
+{
+	int64_t ns;
+
+	if (timex_duration(value, &ns, NULL) < 0)
+		return bad_value(o, value, "parse error", err);
+	*(int64_t *)o->value = ns / 1000000;
+	return 0;
+}
+
+static int
 set(const struct opt *o, const char *value, struct ls_err *err)
 {
 	switch (o->kind) {
+	case OPT_DURATION:
+		return set_duration(o, value, err);
 	case OPT_BOOL:
 		return set_bool(o, value, err);
 	case OPT_INT:

@@ -10,11 +10,12 @@
 #include "engine/base/err.h"
 
 enum opt_kind {
-	OPT_STRING, /* const char *, points into argv */
-	OPT_BOOL,   /* bool */
-	OPT_INT,    /* int64_t */
-	OPT_TXID,   /* uint64_t, 1 to 16 hex digits */
-	OPT_LATER,  /* of the released program, not supported yet: an error */
+	OPT_STRING,   /* const char *, points into argv */
+	OPT_BOOL,     /* bool */
+	OPT_INT,      /* int64_t */
+	OPT_TXID,     /* uint64_t, 1 to 16 hex digits */
+	OPT_DURATION, /* int64_t, ms: 1.5s, 500ms, 1h30m */
+	OPT_LATER,    /* of the released program, not supported yet: an error */
 };
 
 struct opt {

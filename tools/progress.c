@@ -54,9 +54,16 @@ progress_show(struct progress *p, uint64_t done, uint64_t total)
 }
 
 void
-progress_done(struct progress *p)
+progress_hide(struct progress *p)
 {
 	if (p->shown)
 		fprintf(stderr, "\r\033[K");
+	p->shown = false;
+}
+
+void
+progress_done(struct progress *p)
+{
+	progress_hide(p);
 	pthread_mutex_destroy(&p->lock);
 }

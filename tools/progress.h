@@ -18,6 +18,8 @@ void progress_init(struct progress *p);
 /* Shows the line at most five times a second, and not in the first second. Any thread. */
 void progress_show(struct progress *p, uint64_t done, uint64_t total);
 /* Clears the line. */
+/* Takes the line away; it may come back. */
+void progress_hide(struct progress *p);
 void progress_done(struct progress *p);
 
 /* "1.5 GB", "312 kB" (powers of 1000). */

@@ -1,6 +1,7 @@
 engine_libengine_a_SOURCES += \
 	engine/format/crc64.c engine/format/crc64.h \
 	engine/format/dbhdr.c engine/format/dbhdr.h \
+	engine/format/journal.c engine/format/journal.h \
 	engine/format/ltx.c engine/format/ltx.h \
 	engine/format/ltx_dec.c engine/format/ltx_dec.h \
 	engine/format/ltx_enc.c engine/format/ltx_enc.h \

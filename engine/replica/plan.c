@@ -96,20 +96,21 @@ best_snapshot(const struct catalog *c, const struct bounds *b)
 	return best;
 }
 
-/* The longest chain over the files that qualify. */
+/* The longest chain over the files that qualify, from a snapshot or from after. */
 static int
-build_chain(const struct catalog *c, const struct bounds *b, struct chain *ret, struct ls_err *err)
+build_chain(const struct catalog *c, const struct bounds *b, uint64_t after, struct chain *ret,
+	    struct ls_err *err)
 {
 	ls_autofree const struct catalog_file **all = ls_alloc_array(c->n, sizeof *all);
 	ls_autofree const struct catalog_file **files = ls_alloc_array(c->n, sizeof *files);
 	const struct catalog_file *best = NULL;
 	size_t n, i = 0, nfiles = 0;
-	uint64_t cur = 0;
+	uint64_t cur = after;
 
 	if (!all || !files)
 		return ls_err_set(err, -ENOMEM, "plan: out of memory");
 	n = candidates(c, b->limit, all);
-	best = best_snapshot(c, b);
+	best = after ? NULL : best_snapshot(c, b);
 	if (best) {
 		files[nfiles++] = best;
 		cur = best->max;
@@ -302,12 +303,27 @@ plan_build(const struct catalog *c, const struct plan_target *target, struct pla
 		return ls_err_set(err, -ENOENT, "no matching backup files available");
 	if (target->by_time && (rc = bounds_by_time(c, target->time_ms, &b, err)) < 0)
 		return rc;
-	if ((rc = build_chain(c, &b, &ch, err)) < 0)
+	if ((rc = build_chain(c, &b, 0, &ch, err)) < 0)
 		return rc;
 	if ((rc = check_chain(c, target, b.limit, &ch, err)) < 0) {
 		free(ch.files);
 		return rc;
 	}
+	*ret = (struct plan){.files = ch.files, .n = ch.n, .txid = ch.cur};
+	return 0;
+}
+
+int
+plan_onward(const struct catalog *c, uint64_t after, struct plan *ret, struct ls_err *err)
+{
+	struct bounds b = {.limit = UINT64_MAX};
+	struct chain ch = {0};
+	int rc = build_chain(c, &b, after, &ch, err);
+
+	if (rc == 0 && (rc = check_sizes(&ch, err)) < 0)
+		free(ch.files);
+	if (rc < 0)
+		return rc;
 	*ret = (struct plan){.files = ch.files, .n = ch.n, .txid = ch.cur};
 	return 0;
 }

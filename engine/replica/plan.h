@@ -30,6 +30,10 @@ struct plan {
  */
 LS_MUST_USE int plan_build(const struct catalog *c, const struct plan_target *target,
 			   struct plan *ret, struct ls_err *err);
+/* The files of levels 0..8 that lead on from the state of TXID after (not 0), as far as they go:
+ * ret->txid; it is after if there are none. */
+LS_MUST_USE int
+plan_onward(const struct catalog *c, uint64_t after, struct plan *ret, struct ls_err *err);
 void plan_done(struct plan *p);
 
 #endif

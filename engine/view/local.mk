@@ -1,5 +1,7 @@
 engine_libengine_a_SOURCES += \
 	engine/view/blockcache.c engine/view/blockcache.h \
+	engine/view/follow.c engine/view/follow.h \
+	engine/view/follow_apply.c engine/view/follow_apply.h \
 	engine/view/history.c engine/view/history.h engine/view/history_int.h \
 	engine/view/integrity.c engine/view/integrity.h \
 	engine/view/listing.c engine/view/listing.h \

@@ -4,6 +4,7 @@
 #include "engine/view/restore.h"
 
 #include "engine/replica/unpack.h"
+#include "engine/view/follow_apply.h"
 #include "engine/view/restore_generation.h"
 #include "engine/view/restore_out.h"
 #include "engine/view/restore_pages.h"
@@ -38,7 +39,7 @@ write_ltx(struct replica *r, const struct store_call *call, const struct restore
 	for (size_t i = plan->n; rc == 0 && i-- > 0;)
 		rc = restore_pages_add(pages, plan->files[i], err);
 	if (rc == 0)
-		rc = restore_pages_end(pages, &ret->page_size, &commit, err);
+		rc = restore_pages_end(pages, false, &ret->page_size, &commit, err);
 	restore_pages_free(pages);
 	ret->txid = plan->txid;
 	ret->size = (uint64_t)commit * ret->page_size;
@@ -83,6 +84,8 @@ write_output(struct replica *r, const struct store_call *call, const struct rest
 	rc = restore_out_check(&out, ret->size, opts->check, call ? call->stop : NULL, err);
 	if (rc < 0)
 		return rc == -EBADMSG ? ls_err_wrap(err, rc, "TXID %016" PRIx64, ret->txid) : rc;
+	if (opts->follow && (rc = follow_prepare(out.fd, err)) < 0)
+		return rc;
 	return restore_out_commit(&out, ret->size, err);
 }
 

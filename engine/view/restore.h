@@ -26,6 +26,7 @@ struct restore_opts {
 	uint32_t index;
 	bool force;		   /* replace an existing output and its -wal, -shm, -journal */
 	enum integrity_mode check; /* before the output gets its name */
+	bool follow;		   /* the output will be followed (follow.h): in rollback mode */
 	unsigned parallelism;	   /* threads; 0: number of cores, at most 8 */
 	/* May be NULL; from any thread, one call at a time; short. */
 	void (*progress)(void *arg, const struct restore_progress *p);

@@ -49,6 +49,12 @@ wait_idle(struct restore_pages *p)
 	pthread_mutex_unlock(&p->lock);
 }
 
+bool
+restore_pages_has(const struct restore_pages *p, uint32_t pgno)
+{
+	return p->seen[pgno >> 6] >> (pgno & 63) & 1;
+}
+
 static int
 check_complete(struct restore_pages *p, struct ls_err *err)
 {
@@ -58,7 +64,7 @@ check_complete(struct restore_pages *p, struct ls_err *err)
 	if (p->nseen == want)
 		return 0;
 	for (uint32_t pgno = 1; pgno <= p->commit; pgno++)
-		if (pgno != lock && !(p->seen[pgno >> 6] >> (pgno & 63) & 1))
+		if (pgno != lock && !restore_pages_has(p, pgno))
 			return ls_err_set(
 				err, -ENODATA,
 				"page %u of %u is in no file of the backup: it is damaged", pgno,
@@ -67,7 +73,7 @@ check_complete(struct restore_pages *p, struct ls_err *err)
 }
 
 int
-restore_pages_end(struct restore_pages *p, uint32_t *ret_page_size, uint32_t *ret_commit,
+restore_pages_end(struct restore_pages *p, bool some, uint32_t *ret_page_size, uint32_t *ret_commit,
 		  struct ls_err *err)
 {
 	wait_idle(p);
@@ -78,7 +84,7 @@ restore_pages_end(struct restore_pages *p, uint32_t *ret_page_size, uint32_t *re
 	}
 	*ret_page_size = p->page_size;
 	*ret_commit = p->commit;
-	return check_complete(p, err);
+	return some ? 0 : check_complete(p, err);
 }
 
 void

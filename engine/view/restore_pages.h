@@ -24,9 +24,11 @@ void restore_pages_expect(struct restore_pages *p, uint64_t bytes); /* in all, f
 /* The next object, older than all before it. The first one sets page size and commit. */
 LS_MUST_USE int
 restore_pages_add(struct restore_pages *p, const struct catalog_file *f, struct ls_err *err);
-/* Waits for all parts. -ENODATA: a page is in no object. */
-LS_MUST_USE int restore_pages_end(struct restore_pages *p, uint32_t *ret_page_size,
+/* Waits for all parts. -ENODATA: a page is in no object, unless some are enough. */
+LS_MUST_USE int restore_pages_end(struct restore_pages *p, bool some, uint32_t *ret_page_size,
 				  uint32_t *ret_commit, struct ls_err *err);
+/* Whether a page was in one of the objects; after the end. */
+bool restore_pages_has(const struct restore_pages *p, uint32_t pgno);
 void restore_pages_free(struct restore_pages *p); /* takes NULL; waits for running parts */
 
 #endif

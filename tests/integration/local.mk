@@ -12,7 +12,7 @@ INTEGRATION_TESTS += \
 	tests/integration/test_levels.py \
 	tests/integration/test_mount.py \
 	tests/integration/test_replicas.py tests/integration/test_replicate.py \
-	tests/integration/test_exec.py \
+	tests/integration/test_exec.py tests/integration/test_follow.py \
 	tests/integration/test_outage.py \
 	tests/integration/test_soak.py \
 	tests/integration/test_socket.py \
