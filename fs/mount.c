@@ -80,8 +80,16 @@ choose_replica(struct mount *m, const struct conf_db *db, const struct conf_repl
 	if (m->opts.replica)
 		return ls_err_set(err, -EINVAL, "replica '%s' not found for database '%s'",
 				  m->opts.replica, db->path);
-	rank_replicas(db->replicas, db->nreplicas, &call, ranks);
+	for (size_t i = 0; i < db->nreplicas; i++) {
+		struct rank *r = &ranks[i];
+
+		r->conf = &db->replicas[i];
+		r->err.code = conf_open_store(r->conf, &r->store, &r->err);
+	}
+	rank_replicas(ranks, db->nreplicas, &call);
 	*ret = ranks[0].conf;
+	for (size_t i = 0; i < db->nreplicas; i++)
+		store_close(ranks[i].store);
 	if (db->nreplicas > 1)
 		log_write(LOG_INFO, "mounting replica", LOG_STR("replica", (*ret)->name),
 			  LOG_STR("url", (*ret)->url));

@@ -5,7 +5,6 @@
 #include "engine/base/io.h"
 #include "engine/base/log.h"
 #include "engine/conf/conf_dir.h"
-#include "engine/replica/rank.h"
 #include "engine/sync/fleet.h"
 #include "engine/view/restore.h"
 #include "tools/child.h"
@@ -105,7 +104,7 @@ restore_from_any(const struct conf_db *db, uint64_t *ret_txid, struct ls_err *er
 
 	if (!ranks)
 		return ls_err_set(err, -ENOMEM, "out of memory");
-	rank_replicas(db->replicas, db->nreplicas, NULL, ranks);
+	source_rank(db->replicas, db->nreplicas, ranks);
 	for (size_t i = 0; rc < 0 && i < db->nreplicas; i++) {
 		rc = restore_from(db, ranks[i].conf, ret_txid, &one);
 		if (rc == 0 || rc == -ECANCELED)

@@ -87,6 +87,21 @@ name_replica(const struct conf_db *db, const char *name, struct source *s, struc
 			  db->path);
 }
 
+void
+source_rank(const struct conf_replica *v, size_t n, struct rank *ret)
+{
+	for (size_t i = 0; i < n; i++) {
+		ret[i] = (struct rank){.conf = &v[i]};
+		if (n > 1)
+			ret[i].err.code = conf_open_store(&v[i], &ret[i].store, &ret[i].err);
+	}
+	rank_replicas(ret, n, NULL);
+	for (size_t i = 0; i < n; i++) {
+		store_close(ret[i].store);
+		ret[i].store = NULL;
+	}
+}
+
 /* The replica that is named, or the best one. */
 static int
 choose(const struct conf_replica *v, size_t n, struct source *s, struct ls_err *err)
@@ -95,7 +110,7 @@ choose(const struct conf_replica *v, size_t n, struct source *s, struct ls_err *
 	if (!s->ranks)
 		return ls_err_set(err, -ENOMEM, "out of memory");
 	s->nranks = n;
-	rank_replicas(v, n, NULL, s->ranks);
+	source_rank(v, n, s->ranks);
 	s->replica = s->ranks[0].conf;
 	return 0;
 }

@@ -30,6 +30,9 @@ LS_MUST_USE int source_open(const struct source_args *args, struct source *ret,
 			    const char **ret_hint, struct ls_err *err);
 void source_close(struct source *s);
 
+/* n replicas in the order in which they are to be read (rank.h); their stores are closed again. */
+void source_rank(const struct conf_replica *v, size_t n, struct rank *ret);
+
 /* The configuration with the members of its directories; logging to standard error is set up. */
 LS_MUST_USE int
 source_load(const char *config, bool no_expand_env, struct conf *ret, struct ls_err *err);

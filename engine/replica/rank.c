@@ -37,20 +37,10 @@ by_rank(const void *pa, const void *pb)
 }
 
 void
-rank_replicas(const struct conf_replica *v, size_t n, const struct store_call *call,
-	      struct rank *ret)
+rank_replicas(struct rank *v, size_t n, const struct store_call *call)
 {
-	for (size_t i = 0; i < n; i++) {
-		struct store *store = NULL;
-		int rc;
-
-		ret[i] = (struct rank){.conf = &v[i]};
-		if (n == 1)
-			return;
-		if ((rc = conf_open_store(&v[i], &store, &ret[i].err)) == 0)
-			rc = ask(store, call, &ret[i].txid, &ret[i].err);
-		ret[i].err.code = rc;
-		store_close(store);
-	}
-	qsort(ret, n, sizeof *ret, by_rank);
+	for (size_t i = 0; n > 1 && i < n; i++)
+		if (v[i].store)
+			v[i].err.code = ask(v[i].store, call, &v[i].txid, &v[i].err);
+	qsort(v, n, sizeof *v, by_rank);
 }

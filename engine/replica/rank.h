@@ -7,16 +7,18 @@
 #ifndef ENGINE_REPLICA_RANK_H
 #define ENGINE_REPLICA_RANK_H
 
-#include "engine/conf/conf.h"
+#include "engine/replica/replica.h"
+
+struct conf_replica;
 
 struct rank {
-	const struct conf_replica *conf;
-	uint64_t txid;	   /* newest one in it, 0: none, or it was not asked */
-	struct ls_err err; /* why it does not answer; code 0: it does, or was not asked */
+	const struct conf_replica *conf; /* the caller's, not looked at but for its place */
+	struct store *store;		 /* the caller's; NULL: err says why */
+	uint64_t txid;			 /* newest one in it, 0: none, or it was not asked */
+	struct ls_err err;		 /* code 0: it answers, or was not asked */
 };
 
-/* ret: n of them. */
-void rank_replicas(const struct conf_replica *v, size_t n, const struct store_call *call,
-		   struct rank *ret);
+/* Asks and sorts; conf, store and err are set. */
+void rank_replicas(struct rank *v, size_t n, const struct store_call *call);
 
 #endif
