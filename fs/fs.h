@@ -7,8 +7,11 @@
 
 #include "engine/base/job.h"
 #include "engine/base/stop.h"
+#include "engine/view/old.h"
 #include "engine/view/view.h"
+#include "fs/names.h"
 #include "fs/points.h"
+#include "fs/raw.h"
 #include "fs/tree.h"
 
 #include <fuse_lowlevel.h>
@@ -16,6 +19,10 @@
 struct fs {
 	struct history *history;
 	struct points points;
+	struct old *old; /* what the replica holds of Litestream 0.3 */
+	bool has_old;	 /* it held something when it was mounted */
+	struct raw raw;
+	struct names names;	/* of generations and keys */
 	struct job_pool *fetch; /* whatever may block */
 	struct job_pool *push;	/* one thread: pages into the kernel's cache */
 	struct fuse_session *session;

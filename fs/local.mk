@@ -4,10 +4,13 @@ fs_libfs_a_SOURCES = \
 	fs/fetch.c fs/fetch.h \
 	fs/fs.h \
 	fs/mopts.c fs/mopts.h \
+	fs/names.c fs/names.h \
 	fs/ops.c fs/ops.h \
 	fs/ops_dir.c \
 	fs/ops_file.c \
+	fs/ops_more.c \
 	fs/points.c fs/points.h \
+	fs/raw.c fs/raw.h \
 	fs/tree.c fs/tree.h
 
 sbin_PROGRAMS += fs/mount.litestream

@@ -120,13 +120,28 @@ check_points(struct mount *m, const struct conf_replica *r, struct ls_err *err)
 	size_t n = l->n;
 
 	points_put(l);
-	if (n == 0)
-		return ls_err_set(
-			err, -ENOENT,
-			"'%s' holds no LTX file that can be restored: is it the directory "
-			"that litestream replicates to? (a replica of Litestream 0.3 can be "
-			"restored, not mounted)",
-			r->path);
+	if (n == 0 && !m->fs.has_old)
+		return ls_err_set(err, -ENOENT,
+				  "'%s' holds no backup that can be restored: is it the directory "
+				  "that litestream replicates to?",
+				  r->path);
+	return 0;
+}
+
+/* What there is of Litestream 0.3. */
+static int
+open_old(struct mount *m, struct store *store, const struct store_call *call, struct ls_err *err)
+{
+	ls_autofree char(*v)[NAME03_GENERATION_LEN + 1] = NULL;
+	size_t n = 0;
+	int rc;
+
+	names_init(&m->fs.names);
+	raw_init(&m->fs.raw, store);
+	if ((rc = old_new(store, &m->fs.old, err)) < 0 ||
+	    (rc = old_generations(m->fs.old, call, &v, &n, err)) < 0)
+		return rc;
+	m->fs.has_old = n > 0;
 	return 0;
 }
 
@@ -149,7 +164,8 @@ open_replica(struct mount *m, struct ls_err *err)
 	}
 	if ((rc = history_open(store, &call, &opts, &m->fs.history, err)) < 0)
 		return rc;
-	if ((rc = points_init(&m->fs.points, m->fs.history, err)) < 0)
+	if ((rc = points_init(&m->fs.points, m->fs.history, err)) < 0 ||
+	    (rc = open_old(m, store, &call, err)) < 0)
 		return rc;
 	return check_points(m, r, err);
 }
@@ -282,6 +298,9 @@ close_replica(struct mount *m)
 {
 	if (m->fs.points.history)
 		points_done(&m->fs.points);
+	old_free(m->fs.old);
+	raw_done(&m->fs.raw);
+	names_done(&m->fs.names);
 	history_close(m->fs.history);
 	conf_replica_done(&m->from_url);
 	conf_done(&m->conf);

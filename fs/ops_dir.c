@@ -58,6 +58,8 @@ fill_db(struct fetch *f, const struct tree_node *n, struct stat *st, struct ls_e
 	int rc;
 
 	fill(f->fs, n, st);
+	if (n->kind == TREE_OLD_FILE || n->kind == TREE_RAW_FILE)
+		return ops_more_fill(f, n, st, err);
 	if (n->kind < TREE_DB)
 		return 0;
 	if ((rc = view_stat(f->fs->history, &f->call, n->value, &info, err)) < 0)
@@ -104,7 +106,9 @@ find_root(const char *name, struct tree_node *ret)
 		    {"txid", TREE_TXID_DIR},
 		    {"at", TREE_AT_DIR},
 		    {"time", TREE_TIME_DIR},
-		    {"snapshots", TREE_SNAPSHOT_DIR}};
+		    {"snapshots", TREE_SNAPSHOT_DIR},
+		    {"generations", TREE_OLD_DIR},
+		    {"raw", TREE_RAW_DIR}};
 
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
 		if (strcmp(name, rows[i].name) == 0) {
@@ -208,6 +212,8 @@ find(struct fetch *f, struct tree_node *ret, struct ls_err *err)
 
 	if (f->node.kind == TREE_ROOT)
 		return find_root(f->name, ret);
+	if (f->node.kind == TREE_OLD_DIR || f->node.kind == TREE_RAW_DIR)
+		return ops_more_find(f, ret, err);
 	l = points_get(&f->fs->points, &f->call);
 	switch (f->node.kind) {
 	case TREE_TXID_DIR:
@@ -299,33 +305,46 @@ ops_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 
 /* ---- links ---- */
 
+/* The newest transaction; of a replica that has none, its newest state of Litestream 0.3. */
+static int
+find_latest(struct fetch *f, char *target, size_t size, struct ls_err *err)
+{
+	char name[TREE_NAME_MAX];
+	uint64_t txid;
+	int rc;
+
+	points_put(points_get(&f->fs->points, &f->call));
+	rc = history_latest(f->fs->history, &txid, err);
+	if (rc == -ENOENT)
+		return ops_more_latest(f, target, size, err);
+	if (rc < 0)
+		return rc;
+	tree_txid_name(txid, name);
+	snprintf(target, size, "txid/%s", name);
+	return 0;
+}
+
 static void
 run_readlink(struct fetch *f)
 {
-	static const char *const up[] = {"", "../", "../../../../"};
-	char name[TREE_NAME_MAX], target[64];
+	char name[TREE_NAME_MAX], target[80];
 	struct ls_err err = {0};
-	uint64_t txid = f->node.value;
-	int rc = 0, depth = 1;
+	int rc = 0;
 
-	if (f->node.kind == TREE_LATEST) {
-		points_put(points_get(&f->fs->points, &f->call));
-		rc = history_latest(f->fs->history, &txid, &err);
-		depth = 0;
-	} else if (f->node.kind == TREE_TIME_LINK) {
-		depth = 2;
-	} else if (!tree_is_link(f->node.kind)) {
+	tree_txid_name(f->node.value, name);
+	if (f->node.kind == TREE_LATEST)
+		rc = find_latest(f, target, sizeof target, &err);
+	else if (tree_is_link(f->node.kind))
+		snprintf(target, sizeof target, "%stxid/%s",
+			 f->node.kind == TREE_TIME_LINK ? "../../../../" : "../", name);
+	else
 		rc = -ENOENT;
-	}
 	if (!fetch_end(f))
 		return;
-	if (rc < 0) {
+	if (rc < 0)
 		ops_reply_err(f->req, rc, OPS_LOOKUP);
-		return;
-	}
-	tree_txid_name(txid, name);
-	snprintf(target, sizeof target, "%stxid/%.30s", up[depth], name);
-	fuse_reply_readlink(f->req, target);
+	else
+		fuse_reply_readlink(f->req, target);
 }
 
 void
@@ -335,6 +354,29 @@ ops_readlink(fuse_req_t req, fuse_ino_t ino)
 }
 
 /* ---- directories ---- */
+
+static bool
+has_more(const struct tree_node *n)
+{
+	return n->kind == TREE_OLD_DIR || n->kind == TREE_RAW_DIR;
+}
+
+static void
+run_open_more(struct fetch *f)
+{
+	struct ops_entries *l = NULL;
+	struct ls_err err = {0};
+	int rc = ops_more_list(f, &l, &err);
+
+	f->fi.fh = (uint64_t)(uintptr_t)l;
+	if (!fetch_end(f)) {
+		ops_more_free(l);
+	} else if (rc < 0) {
+		ops_reply_err(f->req, rc, OPS_LOOKUP);
+	} else if (fuse_reply_open(f->req, &f->fi) == -ENOENT) {
+		ops_more_free(l);
+	}
+}
 
 static void
 run_opendir(struct fetch *f)
@@ -351,15 +393,21 @@ void
 ops_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct fetch what = {.fi = *fi};
+	struct tree_node n;
+	bool more = tree_node(ino, &n) && has_more(&n);
 
-	fetch_start(fs_of(req), req, ino, run_opendir, &what);
+	fetch_start(fs_of(req), req, ino, more ? run_open_more : run_opendir, &what);
 }
 
 void
 ops_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-	(void)ino;
-	points_put((struct points_list *)(uintptr_t)fi->fh);
+	struct tree_node n;
+
+	if (tree_node(ino, &n) && has_more(&n))
+		ops_more_free((struct ops_entries *)(uintptr_t)fi->fh);
+	else
+		points_put((struct points_list *)(uintptr_t)fi->fh);
 	fuse_reply_err(req, 0);
 }
 
@@ -387,14 +435,17 @@ put_entry(struct reply *r, const struct tree_node *n, const char *name, off_t ne
 }
 
 static void
-list_root(struct reply *r, size_t i)
+list_root(const struct fs *fs, struct reply *r, size_t i)
 {
-	static const char *const names[] = {"latest.db", "txid", "at", "time", "snapshots"};
+	static const char *const names[] = {"latest.db", "txid",	"at", "time",
+					    "snapshots", "generations", "raw"};
 
 	for (; i < sizeof names / sizeof names[0]; i++) {
 		struct tree_node n;
 
-		if (find_root(names[i], &n) < 0 || !put_entry(r, &n, names[i], (off_t)i + 1))
+		if (find_root(names[i], &n) < 0 || (n.kind == TREE_OLD_DIR && !fs->has_old))
+			continue;
+		if (!put_entry(r, &n, names[i], (off_t)i + 1))
 			return;
 	}
 }
@@ -450,10 +501,21 @@ list_time(struct reply *r, const struct points_list *l, uint64_t dir, size_t i)
 	}
 }
 
+static void
+list_more(struct reply *r, const struct ops_entries *l, size_t i)
+{
+	struct tree_node n;
+	const char *name;
+
+	for (; ops_more_entry(l, i, &n, &name) && put_entry(r, &n, name, (off_t)i + 1); i++)
+		;
+}
+
 void
 ops_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
 {
-	const struct points_list *l = (const struct points_list *)(uintptr_t)fi->fh;
+	const void *fh = (const void *)(uintptr_t)fi->fh;
+	const struct points_list *l = fh;
 	struct reply r = {.req = req, .size = size};
 	ls_autofree char *buf = malloc(size);
 	struct tree_node n;
@@ -464,10 +526,12 @@ ops_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_
 	}
 	r.buf = buf;
 	if (n.kind == TREE_ROOT)
-		list_root(&r, (size_t)off);
+		list_root(fs_of(req), &r, (size_t)off);
 	else if (n.kind == TREE_TXID_DIR || n.kind == TREE_SNAPSHOT_DIR)
 		list_points(fs_of(req), &r, l, n.kind == TREE_SNAPSHOT_DIR, (size_t)off);
 	else if (n.kind == TREE_TIME_DIR)
 		list_time(&r, l, n.value, (size_t)off);
+	else if (has_more(&n))
+		list_more(&r, fh, (size_t)off);
 	fuse_reply_buf(req, buf, r.used);
 }

@@ -111,7 +111,9 @@ ops_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	what.fi.keep_cache = 1;
 	what.fi.noflush = 1;
 	what.fi.fh = 0;
-	if (tree_node(ino, &n) && n.kind == TREE_DB)
+	if (tree_node(ino, &n) && (n.kind == TREE_OLD_FILE || n.kind == TREE_RAW_FILE))
+		fetch_start(fuse_req_userdata(req), req, ino, ops_more_open, &what);
+	else if (n.kind == TREE_DB)
 		fetch_start(fuse_req_userdata(req), req, ino, run_open, &what);
 	else
 		fuse_reply_open(req, &what.fi);
@@ -120,8 +122,12 @@ ops_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 void
 ops_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-	(void)ino;
-	handle_put(handle_of(fi));
+	struct tree_node n;
+
+	if (tree_node(ino, &n) && (n.kind == TREE_OLD_FILE || n.kind == TREE_RAW_FILE))
+		ops_more_release(&n, fi->fh);
+	else
+		handle_put(handle_of(fi));
 	fuse_reply_err(req, 0);
 }
 
@@ -244,11 +250,11 @@ run_read(struct fetch *f)
 	handle_put(h);
 }
 
-static void
-read_sibling(fuse_req_t req, const struct tree_node *n, size_t size, off_t off)
+void
+ops_read_sibling(fuse_req_t req, bool wal, size_t size, off_t off)
 {
 	static const char zeros[32];
-	size_t len = n->kind == TREE_WAL ? sizeof zeros : 0;
+	size_t len = wal ? sizeof zeros : 0;
 
 	if ((size_t)off >= len)
 		size = 0;
@@ -277,8 +283,10 @@ ops_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_fil
 		ops_reply_err(req, -ESTALE, OPS_READ);
 		return;
 	}
-	if (n.kind != TREE_DB)
-		read_sibling(req, &n, size, off);
+	if (n.kind == TREE_OLD_FILE || n.kind == TREE_RAW_FILE)
+		ops_more_read(req, ino, &n, &what);
+	else if (n.kind != TREE_DB)
+		ops_read_sibling(req, n.kind == TREE_WAL, size, off);
 	else
 		read_db(req, ino, h, &what);
 }

@@ -40,7 +40,7 @@ tree_node(uint64_t ino, struct tree_node *ret)
 bool
 tree_is_dir(enum tree_kind kind)
 {
-	return kind <= TREE_TIME_DIR;
+	return kind <= TREE_RAW_DIR;
 }
 
 bool
@@ -49,29 +49,63 @@ tree_is_link(enum tree_kind kind)
 	return kind == TREE_LATEST || kind >= TREE_AT_LINK;
 }
 
+/* Hexadecimal digits of any case, 1 to 16 of them; *name moves behind them. */
+static bool
+take_hex(const char **name, uint64_t *ret)
+{
+	int n = 0;
+
+	for (*ret = 0; isxdigit((unsigned char)**name) && n <= 16; (*name)++, n++) {
+		int c = tolower((unsigned char)**name);
+
+		*ret = *ret << 4 | (uint64_t)(c <= '9' ? c - '0' : c - 'a' + 10);
+	}
+	return n > 0 && n <= 16;
+}
+
+static bool
+take_ending(const char *name, enum tree_which *ret)
+{
+	static const char *const endings[] = {".db", ".db-wal", ".db-shm"};
+
+	for (int i = 0; i < 3; i++)
+		if (strcmp(name, endings[i]) == 0) {
+			*ret = (enum tree_which)i;
+			return true;
+		}
+	return false;
+}
+
 bool
 tree_parse_txid(const char *name, uint64_t *ret_txid, enum tree_kind *ret_kind)
 {
-	uint64_t txid = 0;
-	int n = 0;
+	enum tree_which which;
+	uint64_t txid;
 
-	for (; isxdigit((unsigned char)*name) && n <= 16; name++, n++) {
-		int c = tolower((unsigned char)*name);
-
-		txid = txid << 4 | (uint64_t)(c <= '9' ? c - '0' : c - 'a' + 10);
-	}
-	if (n == 0 || n > 16 || txid == 0 || txid > TREE_VALUE_MAX)
+	if (!take_hex(&name, &txid) || txid == 0 || txid > TREE_VALUE_MAX ||
+	    !take_ending(name, &which))
 		return false;
-	if (strcmp(name, ".db") == 0)
-		*ret_kind = TREE_DB;
-	else if (strcmp(name, ".db-wal") == 0)
-		*ret_kind = TREE_WAL;
-	else if (strcmp(name, ".db-shm") == 0)
-		*ret_kind = TREE_SHM;
-	else
-		return false;
+	*ret_kind = (enum tree_kind)(TREE_DB + (int)which);
 	*ret_txid = txid;
 	return true;
+}
+
+bool
+tree_parse_old(const char *name, uint32_t *ret_index, uint64_t *ret_end, enum tree_which *ret_which)
+{
+	uint64_t index;
+
+	if (!take_hex(&name, &index) || index > UINT32_MAX || *name++ != '-' ||
+	    !take_hex(&name, ret_end) || !take_ending(name, ret_which))
+		return false;
+	*ret_index = (uint32_t)index;
+	return true;
+}
+
+void
+tree_old_name(uint32_t index, uint64_t end, char out[TREE_NAME_MAX])
+{
+	snprintf(out, TREE_NAME_MAX, "%08" PRIx32 "-%08" PRIx64 ".db", index, end);
 }
 
 void

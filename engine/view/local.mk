@@ -10,6 +10,8 @@ engine_libengine_a_SOURCES += \
 	engine/view/object_index.c \
 	engine/view/object_read.c \
 	engine/view/objects.c \
+	engine/view/old.c engine/view/old.h engine/view/old_int.h \
+	engine/view/old_file.c \
 	engine/view/pagemap.c engine/view/pagemap.h \
 	engine/view/restore.c engine/view/restore.h \
 	engine/view/restore_generation.c engine/view/restore_generation.h \

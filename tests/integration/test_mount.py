@@ -36,7 +36,7 @@ def names(path):
 def test_tree(world, tmp_path):
     _, _, replica = world
     with mounted(replica, tmp_path / "m") as m:
-        assert names(m) == ["at", "latest.db", "snapshots", "time", "txid"]
+        assert names(m) == ["at", "latest.db", "raw", "snapshots", "time", "txid"]
         assert names(m + "/txid") == [t + ".db" for t in txids(replica)]
         assert os.readlink(m + "/latest.db") == f"txid/{txids(replica)[-1]}.db"
         assert names(m + "/snapshots") == ["0000000000000001.db"]
@@ -174,7 +174,7 @@ def test_object_gone_under_an_open_mount(world, tmp_path):
 
 @pytest.mark.parametrize("args,rc,text", [
     (["file:///nowhere/at/all", "DIR"], 32, "does not exist"),
-    (["EMPTY", "DIR"], 32, "no LTX file"),
+    (["EMPTY", "DIR"], 32, "no backup"),
     (["s3://bucket/db", "DIR"], 1, "not supported"),
     (["REPLICA", "DIR", "-o", "bogus"], 1, "unknown option"),
     (["REPLICA", "DIR", "-o", "remount"], 1, "remount"),
@@ -221,6 +221,27 @@ def test_mount8(world, tmp_path):
             run("umount", tmp_path / "m")
     finally:
         os.unlink(helper)
+
+
+def test_raw_objects(tmp_path):
+    """Every object of the replica, byte for byte, under its key."""
+    db, replica = tmp_path / "a.db", tmp_path / "rep"
+    c = new_database(db)
+    for _ in range(3):
+        commit(c, 2, 70000)
+        once(db, replica)
+
+    def tree(top):
+        return {os.path.relpath(os.path.join(d, n), top): sha(os.path.join(d, n)) for d, _, files in os.walk(top) for n in files}
+    with mounted(replica, tmp_path / "mnt") as m:
+        assert tree(m + "/raw") == tree(replica)
+        name = names(m + "/raw/ltx/0")[0]
+        assert os.stat(f"{m}/raw/ltx/0/{name}").st_size == os.stat(replica / "ltx/0" / name).st_size
+        for no in ("raw/ltx/7", "raw/x", "raw/ltx/0/x", "raw/lt"):
+            assert not os.path.exists(f"{m}/{no}")
+        commit(c)
+        once(db, replica)
+        wait_for("the new one", lambda: tree(m + "/raw") == tree(replica))
 
 
 if __name__ == "__main__":

@@ -139,6 +139,49 @@ def test_what_is_missing_or_damaged_is_refused(shm):
     assert check_state(out) == c.execute("SELECT n FROM meta").fetchone()[0]
 
 
+def test_mounted(shm):
+    """Each snapshot and the end of each segment is a database, the same that a restore gives."""
+    program, c, db, replica = write_old(shm, commits=25)
+    mnt, out = os.path.join(shm, "mnt"), os.path.join(shm, "out.db")
+    g = table(litestream("generations", url(replica)).out)[0]["generation"]
+    segments = table(litestream("wal", "-generation", g, url(replica)).out)
+    with mounted(replica, mnt) as m:
+        assert os.listdir(m + "/generations") == [g]
+        d = f"{m}/generations/{g}"
+        listed = sorted(os.listdir(d))
+        snapshots = [n for n in listed if n.endswith("-00000000.db")]
+        assert len(snapshots) == len(table(litestream("snapshots", url(replica)).out))
+        first = int(snapshots[0][:8], 16)
+        assert len(listed) - len(snapshots) == len([s for s in segments if int(s["index"]) >= first])
+        last = -1
+        for name in listed:
+            path = f"{d}/{name}"
+            n = check_state(path)
+            assert n >= last, name
+            last = n
+            assert os.stat(path).st_size == len(open(path, "rb").read())
+            # The ends of indexes are what a restore to the index gives.
+            index = name[:8]
+            if name == [x for x in listed if x.startswith(index)][-1]:
+                restore(replica, out, "-generation", g, "-index", index)
+                assert_same_database(out, path)
+        assert last == c.execute("SELECT n FROM meta").fetchone()[0]
+        assert os.path.realpath(m + "/latest.db") == os.path.realpath(f"{d}/{listed[-1]}")
+        assert check_state(m + "/latest.db") == last
+        assert not os.path.exists(d + "/00000000-00000007.db") and not os.path.exists(m + "/generations/0123456789abcdef")
+        with open(f"{d}/{listed[-1]}", "rb") as a, open(f"{d}/{listed[-1]}", "rb") as b:
+            assert a.read() == b.read()
+        assert sorted(os.listdir(m + "/raw/generations/" + g)) == ["snapshots", "wal"]
+        # A segment that is missing ends what is behind it in its index.
+        names = sorted(os.listdir(f"{replica}/generations/{g}/wal"))
+        many = [n for n in names if sum(x[:8] == n[:8] for x in names) > 2]
+        os.unlink(f"{replica}/generations/{g}/wal/{many[1]}")
+        time.sleep(1.1)                         # the listing of the mount is as old at most
+        broken = f"{d}/{sorted(x for x in os.listdir(d) if x[:8] == many[1][:8])[-1]}"
+        with pytest.raises((sqlite3.DatabaseError, OSError)):
+            check_state(broken)
+
+
 @pytest.mark.parametrize("args,says", [
     (("-generation", "xyz"), "must be 16 hex digits"),
     (("-index", "zz"), "invalid hexadecimal format"),
