@@ -126,8 +126,13 @@ static int
 restore_from(const struct args *a, const struct source *s, const struct plan_target *target,
 	     struct ls_err *err)
 {
-	struct cmd_restore_plan plan = {
-		.replica = s->replica, .output = a->output, .target = target, .json = a->json};
+	struct cmd_restore_plan plan = {.replica = s->replica,
+					.output = a->output,
+					.target = target,
+					.generation = a->generation,
+					.by_index = a->index_text != NULL,
+					.index = a->index,
+					.json = a->json};
 	struct store_call call = {.stop = &stop};
 	struct store *store = NULL;
 	int rc;

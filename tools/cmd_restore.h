@@ -12,6 +12,9 @@ struct cmd_restore_plan {
 	const struct conf_replica *replica;
 	const char *output;
 	const struct plan_target *target;
+	const char *generation; /* of Litestream 0.3; NULL: any */
+	bool by_index;
+	uint32_t index;
 	bool json;
 };
 

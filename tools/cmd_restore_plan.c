@@ -7,6 +7,7 @@
 #include "engine/replica/unpack.h"
 #include "tools/cmd_restore.h"
 #include "tools/print.h"
+#include "tools/progress.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -34,17 +35,39 @@ print_files(const struct plan *plan, struct ls_err *err)
 	return rc < 0 ? rc : print_rows_show(&t, err);
 }
 
+struct totals {
+	uint64_t bytes, requests;
+};
+
+static struct totals
+add_up(const struct plan *plan)
+{
+	struct totals t = {.requests = REPLICA_PACKS + 1}; /* the listing */
+
+	for (size_t i = 0; i < plan->n; i++) {
+		t.bytes += plan->files[i]->size;
+		t.requests += restore_requests(plan->files[i]->size);
+	}
+	return t;
+}
+
 static int
 print_text(const struct cmd_restore_plan *p, const struct plan *plan, struct ls_err *err)
 {
-	char min[LTX_TXID_LEN + 1], max[LTX_TXID_LEN + 1];
+	struct totals t = add_up(plan);
+	char min[LTX_TXID_LEN + 1], max[LTX_TXID_LEN + 1], bytes[32];
+	int rc;
 
 	ltx_txid_format(plan->files[0]->min, min);
 	ltx_txid_format(plan->txid, max);
 	printf("Restore plan:\n  source: %s\n  target: %s\n  replica: %s\n  txid range: %s - %s\n\n"
 	       "Files to fetch:\n",
 	       p->replica->url, p->output, p->replica->type, min, max);
-	return print_files(plan, err);
+	if ((rc = print_files(plan, err)) < 0)
+		return rc;
+	progress_bytes((double)t.bytes, bytes);
+	printf("\n%zu files, %s, about %" PRIu64 " requests\n", plan->n, bytes, t.requests);
+	return 0;
 }
 
 static json_t *
@@ -65,6 +88,7 @@ static int
 print_as_json(const struct cmd_restore_plan *p, const struct plan *plan, struct ls_err *err)
 {
 	char min[LTX_TXID_LEN + 1], max[LTX_TXID_LEN + 1];
+	struct totals t = add_up(plan);
 	json_t *files = json_array();
 	int rc = 0;
 
@@ -76,24 +100,95 @@ print_as_json(const struct cmd_restore_plan *p, const struct plan *plan, struct 
 	}
 	ltx_txid_format(plan->files[0]->min, min);
 	ltx_txid_format(plan->txid, max);
-	return print_json(json_pack("{s:o, s:o, s:s, s:s, s:s, s:o}", "source",
+	return print_json(json_pack("{s:o, s:o, s:s, s:s, s:s, s:o, s:I, s:I}", "source",
 				    print_string(p->replica->url), "target_path",
 				    print_string(p->output), "replica", p->replica->type,
-				    "min_txid", min, "max_txid", max, "files", files),
+				    "min_txid", min, "max_txid", max, "files", files, "bytes",
+				    (json_int_t)t.bytes, "requests", (json_int_t)t.requests),
+			  err);
+}
+
+/* ---- Litestream 0.3 ---- */
+
+static int
+print_old_text(const struct cmd_restore_plan *p, const struct generations_plan *plan)
+{
+	char key[GENERATIONS_KEY_MAX], time[TIMEX_LEN], bytes[32];
+	uint64_t sum = plan->snapshot->size;
+
+	timex_format(plan->time_ms, time);
+	printf("Restore plan:\n  source: %s\n  target: %s\n  replica: %s\n  generation: %s\n"
+	       "  newest object: %s\n\nFiles to fetch:\n",
+	       p->replica->url, p->output, p->replica->type, plan->generation->id, time);
+	generations_snapshot_key(plan->generation, plan->snapshot, key);
+	printf("%s  %" PRIu64 "\n", key, plan->snapshot->size);
+	for (size_t i = 0; i < plan->n; i++) {
+		generations_segment_key(plan->generation, &plan->segments[i], key);
+		printf("%s  %" PRIu64 "\n", key, plan->segments[i].size);
+		sum += plan->segments[i].size;
+	}
+	progress_bytes((double)sum, bytes);
+	printf("\n%zu files, %s\n", plan->n + 1, bytes);
+	return 0;
+}
+
+static int
+add_old(json_t *files, const char *key, const struct generations_object *o, struct ls_err *err)
+{
+	char time[TIMEX_LEN];
+
+	timex_format(o->time_ms, time);
+	return print_append(files,
+			    json_pack("{s:s, s:I, s:s}", "name", key, "size", (json_int_t)o->size,
+				      "timestamp", time),
+			    err);
+}
+
+static int
+print_old_json(const struct cmd_restore_plan *p, const struct generations_plan *plan,
+	       struct ls_err *err)
+{
+	char key[GENERATIONS_KEY_MAX];
+	json_t *files = json_array();
+	int rc;
+
+	generations_snapshot_key(plan->generation, plan->snapshot, key);
+	rc = add_old(files, key, plan->snapshot, err);
+	for (size_t i = 0; rc == 0 && i < plan->n; i++) {
+		generations_segment_key(plan->generation, &plan->segments[i], key);
+		rc = add_old(files, key, &plan->segments[i], err);
+	}
+	if (rc < 0) {
+		json_decref(files);
+		return rc;
+	}
+	return print_json(json_pack("{s:o, s:o, s:s, s:s, s:o}", "source",
+				    print_string(p->replica->url), "target_path",
+				    print_string(p->output), "replica", p->replica->type,
+				    "generation", plan->generation->id, "files", files),
 			  err);
 }
 
 static int
-only_old(struct store *store, const struct store_call *call, struct ls_err *err)
+print_old(const struct cmd_restore_plan *p, struct store *store, const struct store_call *call,
+	  struct ls_err *err)
 {
 	LS_AUTO(generations_done) struct generations g = {0};
+	struct generations_target t = {.generation = p->generation,
+				       .by_index = p->by_index,
+				       .index = p->index,
+				       .by_time = p->target->by_time,
+				       .time_ms = p->target->time_ms};
+	struct generations_plan plan;
 	int rc = generations_load(store, call, &g, err);
 
-	if (rc == 0 && g.n)
-		return ls_err_set(err, -EINVAL,
-				  "-dry-run shows LTX files, and this is a replica of Litestream "
-				  "0.3: see 'litestream snapshots' and 'litestream wal'");
-	return rc < 0 ? rc : ls_err_set(err, -ENOENT, "no matching backup files available");
+	if (rc < 0)
+		return rc;
+	if (g.n == 0)
+		return ls_err_set(err, -ENOENT, "no matching backup files available");
+	if ((rc = generations_plan(&g, &t, &plan, err)) < 0)
+		return rc;
+	return p->json ? print_old_json(p, &plan, err) : print_old_text(p, &plan);
 }
 
 int
@@ -111,10 +206,12 @@ cmd_restore_plan_print(const struct cmd_restore_plan *p, struct store *store,
 		return ls_err_wrap(err, rc, "no matching backup files available");
 	if (rc < 0)
 		return rc == -ENOENT ? -EIO : rc;
+	if (p->generation || p->by_index)
+		return print_old(p, store, call, err);
 	replica_init(&r, store);
 	rc = unpack_plan(&r, call, p->target, &cat, &plan, err);
 	if (rc == -ENOENT && cat.n == 0)
-		return only_old(store, call, err);
+		return print_old(p, store, call, err);
 	if (rc < 0)
 		return rc;
 	return p->json ? print_as_json(p, &plan, err) : print_text(p, &plan, err);

@@ -34,6 +34,8 @@ struct conf_levels {
 	uint64_t snapshot_interval_ms, snapshot_retention_ms; /* default 24 h, 24 h */
 	uint64_t l0_retention_ms;			      /* default 5 min; 0: off */
 	uint64_t fine_retention_ms;			      /* default 24 h; 0: off */
+	uint64_t validation_ms;				      /* validation.interval; 0: off */
+	bool verify;					      /* verify-compaction */
 	bool keep;					      /* retention.enabled: false */
 };
 

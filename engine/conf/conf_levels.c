@@ -86,6 +86,25 @@ conf_levels_read_snapshot(struct conf_yaml *y, yaml_node_t *node, struct conf_le
 			&k->snapshot_retention_ms, err);
 }
 
+struct raw_validation {
+	struct conf_duration interval;
+};
+
+static const struct conf_key validation_keys[] = {
+	{"interval", CONF_DURATION, offsetof(struct raw_validation, interval)},
+};
+
+static int
+read_validation(struct conf_yaml *y, yaml_node_t *node, struct conf_levels *k, struct ls_err *err)
+{
+	struct raw_validation raw = {0};
+	int rc = node ? conf_yaml_map(y, node, validation_keys, COUNT(validation_keys), &raw, err)
+		      : 0;
+
+	k->validation_ms = raw.interval.ms;
+	return rc;
+}
+
 static int
 read_retention(struct conf_yaml *y, yaml_node_t *node, struct conf_levels *k, struct ls_err *err)
 {
@@ -117,7 +136,9 @@ conf_levels_read(struct conf_yaml *y, const struct conf_levels_raw *raw, struct 
 	if ((rc = positive(y, &raw->l0_check,
 			   "l0-retention-check-interval: L0 retention check interval", &unused,
 			   err)) < 0 ||
-	    (rc = conf_levels_read_snapshot(y, raw->snapshot, ret, err)) < 0)
+	    (rc = conf_levels_read_snapshot(y, raw->snapshot, ret, err)) < 0 ||
+	    (rc = read_validation(y, raw->validation, ret, err)) < 0)
 		return rc;
+	ret->verify = raw->verify;
 	return read_retention(y, raw->retention, ret, err);
 }

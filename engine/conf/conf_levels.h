@@ -9,7 +9,8 @@ extern const struct conf_levels conf_levels_defaults;
 
 /* What stands at the top of the file. */
 struct conf_levels_raw {
-	yaml_node_t *levels, *snapshot, *retention;
+	yaml_node_t *levels, *snapshot, *retention, *validation;
+	bool verify;
 	struct conf_duration l0_retention, l0_check, fine_retention;
 };
 

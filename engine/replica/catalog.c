@@ -354,3 +354,26 @@ catalog_point_at(const struct catalog_point *v, size_t n, uint64_t txid)
 	}
 	return lo;
 }
+
+int
+catalog_commits(const struct catalog *c, const struct replica *r, const struct store_call *call,
+		const struct catalog_point *points, size_t n, uint32_t *ret, struct ls_err *err)
+{
+	memset(ret, 0, n * sizeof *ret);
+	for (size_t i = 0; i < c->n; i++) {
+		const struct catalog_file *f = &c->files[i];
+		size_t at = catalog_point_at(points, n, f->max), got = 0;
+		uint8_t raw[LTX_HEADER_SIZE];
+		struct ltx_header h;
+		int rc;
+
+		if (at == n || points[at].txid != f->max || ret[at])
+			continue;
+		rc = catalog_get(r, call, f, 0, raw, sizeof raw, &got, err);
+		if (rc < 0 && rc != -ENOENT && rc != -ESTALE)
+			return rc;
+		if (rc == 0 && got == sizeof raw && ltx_header_decode(raw, &h, NULL) == 0)
+			ret[at] = h.commit;
+	}
+	return 0;
+}

@@ -77,6 +77,11 @@ struct catalog_point {
  * *ret. Cost: O(n log n). */
 LS_MUST_USE int catalog_points(const struct catalog *c, struct catalog_point **ret, size_t *ret_n,
 			       struct ls_err *err);
+/* Pages of the database at each point, n of them: from the header of a file that ends there, one
+ * request each; 0: they are gone meanwhile. */
+LS_MUST_USE int
+catalog_commits(const struct catalog *c, const struct replica *r, const struct store_call *call,
+		const struct catalog_point *points, size_t n, uint32_t *ret, struct ls_err *err);
 /* TXIDs between these two cannot be restored, though a file begins at the second. */
 struct catalog_gap {
 	uint64_t after, before; /* after: the last point before it; 0: there is none */

@@ -33,6 +33,7 @@ struct levels_conf {
 	uint64_t l0_retention_ms;   /* 0: level 0 stays for ever */
 	uint64_t fine_retention_ms; /* 0: no packs */
 	bool keep;		    /* nothing is deleted */
+	bool verify;		    /* what was merged is read back; not this module's */
 	bool hold;		    /* no point is: there is no base */
 };
 

@@ -56,6 +56,8 @@ struct dbreplica {
 	pthread_mutex_t maintaining;
 	_Atomic int64_t levels_ms; /* wall clock: when there is something to do; INT64_MAX: never */
 	_Atomic uint64_t levels_retry_ns; /* and not before */
+	size_t audited_gaps;
+	uint64_t audited_ms; /* monotonic: when it was compared with its catalog; 0: not yet */
 	struct backoff levels_backoff;
 	struct ls_err levels_err; /* the last one that was logged */
 

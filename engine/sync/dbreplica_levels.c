@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-enum { RETRY_BASE_MS = 1000, RETRY_MAX_MS = 300000 };
+enum { RETRY_BASE_MS = 1000, RETRY_MAX_MS = 300000, AUDIT_MS = 86400000 };
 
 #define MS_NS UINT64_C(1000000)
 
@@ -21,6 +21,7 @@ levels_of(const struct dbreplica *r)
 				.l0_retention_ms = conf->levels.l0_retention_ms,
 				.fine_retention_ms = conf->levels.fine_retention_ms,
 				.keep = conf->levels.keep,
+				.verify = conf->levels.verify,
 				.hold = statedir_is_held(&r->task->dir)};
 
 	memcpy(k.interval_ms, conf->levels.interval_ms, sizeof k.interval_ms);
@@ -47,6 +48,15 @@ dbreplica_note_sent(struct dbreplica *r)
 	wake_by(r, (clock_wall_ms() / step + 1) * step);
 }
 
+/* A day at most, so that what happens to a replica behind our back is seen. */
+static uint64_t
+audit_interval_ms(const struct dbreplica *r)
+{
+	uint64_t k = r->task->conf->levels.validation_ms;
+
+	return k && k < AUDIT_MS ? k : AUDIT_MS;
+}
+
 uint64_t
 dbreplica_levels_due_ns(const struct dbreplica *r, uint64_t now_ns)
 {
@@ -59,6 +69,57 @@ dbreplica_levels_due_ns(const struct dbreplica *r, uint64_t now_ns)
 	if (due > now)
 		at += (uint64_t)(due - now) * MS_NS;
 	return at > retry ? at : retry;
+}
+
+static int
+audit(struct dbreplica *r, const struct store_call *call, struct ls_err *err)
+{
+	struct upload_audit a;
+	int rc = upload_audit(r->upload, &r->uploading, call, &a, err);
+
+	if (rc < 0)
+		return rc;
+	if (a.missing)
+		return ls_err_set(err, -ENOENT,
+				  "%zu objects are gone that were in the replica, '%s' for one: "
+				  "somebody else deletes there",
+				  a.missing, a.first);
+	if (a.foreign)
+		log_write(LOG_WARN, "objects appeared in the replica that were not written here",
+			  LOG_STR("db", r->task->conf->path), LOG_STR("replica", r->conf->name),
+			  LOG_U64("count", a.foreign), LOG_STR("first", a.first));
+	/* A gap is told once: a replica that was left behind has one. */
+	if (!a.whole || a.overlaps || a.gaps > r->audited_gaps)
+		log_write(LOG_WARN, "validation error detected", LOG_STR("db", r->task->conf->path),
+			  LOG_STR("replica", r->conf->name), LOG_U64("gaps", a.gaps),
+			  LOG_U64("overlaps", a.overlaps),
+			  LOG_STR("newest", a.whole ? "can be restored" : "cannot be restored"),
+			  LOG_STR("hint", "litestream verify says what is missing"));
+	else
+		log_write(LOG_DEBUG, "replica is as it should be", LOG_STR("db", r->task->name),
+			  LOG_STR("replica", r->conf->name));
+	r->audited_gaps = a.gaps;
+	return 0;
+}
+
+/* Counted from the start, where the replica was listed, too. */
+static int
+audit_if_due(struct dbreplica *r, const struct store_call *call, int64_t *due, struct ls_err *err)
+{
+	uint64_t now = clock_mono_ms(), every = audit_interval_ms(r);
+	int64_t wall = clock_wall_ms(), next;
+	int rc;
+
+	if (r->audited_ms == 0)
+		r->audited_ms = now;
+	if (now - r->audited_ms >= every) {
+		r->audited_ms = now;
+		if ((rc = audit(r, call, err)) < 0)
+			return rc;
+	}
+	next = wall + (int64_t)(r->audited_ms + every - now);
+	*due = next < *due ? next : *due;
+	return 0;
 }
 
 static void
@@ -95,6 +156,8 @@ dbreplica_maintain(struct dbreplica *r, const struct stop *stop)
 	atomic_store(&r->levels_ms, INT64_MAX);
 	k = levels_of(r);
 	rc = upload_maintain(r->upload, &r->uploading, &k, &call, &due, &err);
+	if (rc == 0)
+		rc = audit_if_due(r, &call, &due, &err);
 	if (rc < 0) {
 		wait_ms = backoff_next_ms(&r->levels_backoff, RETRY_BASE_MS, RETRY_MAX_MS);
 		due = 0;

@@ -62,24 +62,50 @@ flush(struct pagehash *h)
 				    HEADER + (uint64_t)(h->first - 1) * 8, NULL) < 0)
 		give_up(h);
 	h->changed = false;
+	h->n = 0;
 }
 
-/* The entry of a page, or NULL once the table was given up. */
-static uint8_t *
-entry(struct pagehash *h, uint32_t pgno)
+static bool
+is_inside(const struct pagehash *h, uint32_t pgno)
+{
+	return h->n && pgno >= h->first && pgno - h->first < h->n;
+}
+
+/* Reads the entries around a page, so that it is inside. */
+static void
+load(struct pagehash *h, uint32_t pgno)
 {
 	size_t n = 0;
 
-	if (pgno < h->first || pgno - h->first >= h->n) {
+	if (is_inside(h, pgno))
+		return;
+	flush(h);
+	h->first = (pgno - 1) / PAGEHASH_WINDOW * PAGEHASH_WINDOW + 1;
+	h->n = PAGEHASH_WINDOW;
+	memset(h->window, 0, sizeof h->window);
+	if (h->open_batch && io_pread(h->fd, h->window, sizeof h->window,
+				      HEADER + (uint64_t)(h->first - 1) * 8, &n, NULL) < 0)
+		give_up(h);
+}
+
+/* Makes room for a page, without a look at what is there: pages that come one after the other are
+ * written as one. */
+static void
+extend(struct pagehash *h, uint32_t pgno)
+{
+	if (is_inside(h, pgno))
+		return;
+	if (h->n == 0 || h->n == PAGEHASH_WINDOW || pgno != h->first + h->n) {
 		flush(h);
-		h->first = (pgno - 1) / PAGEHASH_WINDOW * PAGEHASH_WINDOW + 1;
-		h->n = PAGEHASH_WINDOW;
-		memset(h->window, 0, sizeof h->window);
-		if (h->open_batch && io_pread(h->fd, h->window, sizeof h->window,
-					      HEADER + (uint64_t)(h->first - 1) * 8, &n, NULL) < 0)
-			give_up(h);
+		h->first = pgno;
 	}
-	return h->open_batch ? h->window + (size_t)(pgno - h->first) * 8 : NULL;
+	h->n++;
+}
+
+static uint8_t *
+entry(struct pagehash *h, uint32_t pgno)
+{
+	return h->window + (size_t)(pgno - h->first) * 8;
 }
 
 /* ---- batches ---- */
@@ -104,19 +130,21 @@ pagehash_begin(struct pagehash *h, bool image)
 bool
 pagehash_same(struct pagehash *h, uint32_t pgno, const void *page)
 {
-	const uint8_t *e = h->open_batch && h->usable ? entry(h, pgno) : NULL;
-
-	return e && get_be64(e) == crc64(0, page, h->page_size);
+	if (!h->open_batch || !h->usable)
+		return false;
+	load(h, pgno);
+	return h->open_batch && get_be64(entry(h, pgno)) == crc64(0, page, h->page_size);
 }
 
 void
 pagehash_put(struct pagehash *h, uint32_t pgno, const void *page)
 {
-	uint8_t *e = h->open_batch ? entry(h, pgno) : NULL;
-
-	if (!e)
+	if (!h->open_batch)
 		return;
-	put_be64(e, crc64(0, page, h->page_size));
+	extend(h, pgno);
+	if (!h->open_batch)
+		return;
+	put_be64(entry(h, pgno), crc64(0, page, h->page_size));
 	h->changed = true;
 }
 

@@ -6,9 +6,8 @@
  * The file is believed only if it was closed clean and its stamp is the TXID that capture goes on
  * from. It is a cache: whatever goes wrong with it makes it unusable until the next full image
  * fills it again, and is no error of the capture.
- * Memory: one window of 4 KiB. Disk: 8 bytes a page. Cost: one hash of each page, and for scattered
- * pages a pread and a pwrite of 4 KiB in the page cache. Threads: single (the owner of the
- * capture).
+ * Memory: one window of 4 KiB. Disk: 8 bytes a page. Cost: one hash of each page, and one write of
+ * 8 bytes a page for each run of pages. Threads: single (the owner of the capture).
  */
 #ifndef ENGINE_SYNC_PAGEHASH_H
 #define ENGINE_SYNC_PAGEHASH_H

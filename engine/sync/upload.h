@@ -84,4 +84,23 @@ LS_MUST_USE int
 upload_maintain(struct upload *u, pthread_mutex_t *lock, const struct levels_conf *k,
 		const struct store_call *call, int64_t *ret_due_ms, struct ls_err *err);
 
+/* What an audit found. */
+struct upload_audit {
+	size_t missing;	 /* files that the catalog has and the replica has not */
+	size_t foreign;	 /* the reverse: they are in the catalog now */
+	size_t overlaps; /* files of a level that begin before the one before them ends */
+	size_t gaps;	 /* TXIDs that lead to no state, see catalog_gaps() */
+	bool whole;	 /* the newest state can be restored */
+	char first[REPLICA_KEY_MAX]; /* key of the first one that is missing, or foreign */
+};
+
+/* Lists the replica and compares it with the catalog. The lock as for upload_maintain(); it is not
+ * held while listing, and what changes meanwhile does not count. */
+LS_MUST_USE int upload_audit(struct upload *u, pthread_mutex_t *lock, const struct store_call *call,
+			     struct upload_audit *ret, struct ls_err *err);
+/* Reads the newest file of this level back, whole, and looks whether it goes on where the one
+ * before it ends, or a snapshot does. -EBADMSG: not. */
+LS_MUST_USE int upload_verify_newest(struct upload *u, pthread_mutex_t *lock, int level,
+				     const struct store_call *call, struct ls_err *err);
+
 #endif

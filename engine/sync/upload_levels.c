@@ -135,6 +135,19 @@ pack(struct upload *u, const struct store_call *call, struct merging *m, pthread
 	return rc;
 }
 
+static void
+read_back(struct upload *u, const struct store_call *call, const struct merging *m,
+	  pthread_mutex_t *lock)
+{
+	struct ls_err why;
+
+	if (upload_verify_newest(u, lock, m->work.level, call, &why) < 0)
+		log_write(LOG_WARN, "post-compaction verification failed",
+			  LOG_STR("path", u->conf->path), LOG_U64("level", (uint64_t)m->work.level),
+			  LOG_TXID("txid.min", m->result.min), LOG_TXID("txid.max", m->result.max),
+			  LOG_STR("error", why.msg));
+}
+
 /* One file. *ret_more: it was written, and another one may be due. */
 static int
 merge_next(struct upload *u, pthread_mutex_t *lock, const struct levels_conf *k,
@@ -156,6 +169,8 @@ merge_next(struct upload *u, pthread_mutex_t *lock, const struct levels_conf *k,
 						    : merge(u, call, m, err);
 		if (rc == 0 && !again)
 			rc = publish(u, call, m, lock, err);
+		if (rc == 0 && !again && k->verify)
+			read_back(u, call, m, lock);
 		*ret_more = rc == 0;
 	}
 	merging_done(m);

@@ -50,6 +50,10 @@ LS_MUST_USE int
 restore_run(struct store *store, const struct store_call *call, const struct restore_opts *opts,
 	    struct restore_result *ret, struct ls_err *err);
 
+/* How many objects a restore asks for, of one LTX file of this size: those of at most 1 MiB in one
+ * request, others in parts of that size, with header, index and end apart. */
+uint64_t restore_requests(uint64_t file_size);
+
 /* The checks on the output path alone, in the words of the contract. */
 LS_MUST_USE int restore_check_output(const char *output, bool force, struct ls_err *err);
 

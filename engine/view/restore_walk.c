@@ -254,6 +254,12 @@ walk_large(struct restore_pages *p, struct restore_object *o, const struct catal
 	return sum_tail(o, &c, end, sum, err);
 }
 
+uint64_t
+restore_requests(uint64_t size)
+{
+	return size <= SMALL_OBJECT ? 1 : 4 + (size + RESTORE_PART_BYTES - 1) / RESTORE_PART_BYTES;
+}
+
 int
 restore_walk_object(struct restore_object *o, const struct catalog_file *f,
 		    struct restore_part **part, struct ls_err *err)

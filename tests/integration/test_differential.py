@@ -25,7 +25,6 @@ snapshot: {interval: 4s, retention: 8s}
 l0-retention: 1s
 l0-retention-check-interval: 500ms
 """
-TURNS = 10 if os.environ.get("LS_TEST_LONG") else 4
 
 
 def conf_for(shm, db, replica, levels):
@@ -77,7 +76,7 @@ def test_in_turns(first, levels, shm):
     new_database(db, page_size=r.choice((1024, 4096)), auto_vacuum=r.choice((0, 2))).close()
     conf = conf_for(shm, db, replica, levels)
     order = ["ours", "theirs"] if first == "ours" else ["theirs", "ours"]
-    for turn in range(TURNS):
+    for turn in range(10 if levels or os.environ.get("LS_TEST_LONG") else 4):
         c = connect(db)                 # open throughout, so that no last close removes the WAL
         with under(programs[order[turn % 2]], shm, conf):
             for _ in range(6):

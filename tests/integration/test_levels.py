@@ -237,6 +237,14 @@ def test_points_tell_edges_and_gaps(place, shm):
     assert listed["points"][0]["snapshot"] and listed["points"][-1]["level"] == 0
     table = litestream("points", url(replica)).out.splitlines()
     assert table[0].split() == ["txid", "level", "size", "created"] and len(table) == 1 + len(listed["points"])
+    sizes = [p["pages"] for p in json.loads(litestream("points", "-json", "-pages", url(replica)).out)["points"]]
+    assert litestream("points", "-pages", url(replica)).out.splitlines()[-1].split()[-1] == str(sizes[-1])
+    for t, n in zip(txids(replica), sizes):
+        restore(replica, os.path.join(shm, "r.db"), "-txid", t)
+        assert os.path.getsize(os.path.join(shm, "r.db")) == 4096 * n
+    plan = json.loads(litestream("restore", "-dry-run", "-json", "-o", os.path.join(shm, "r2.db"), url(replica)).out)
+    assert plan["bytes"] == sum(f["size"] for f in plan["files"]) and plan["requests"] == 11 + len(plan["files"])
+    assert f"{len(plan['files'])} files, " in litestream("restore", "-dry-run", "-o", os.path.join(shm, "r2.db"), url(replica)).out
     os.unlink(f"{replica}/ltx/0/0000000000000004-0000000000000004.ltx")
     listed = json.loads(litestream("points", "-json", url(replica)).out)
     assert [int(p["txid"], 16) for p in listed["points"]] == [1, 2, 3]
@@ -308,6 +316,34 @@ def test_retention_can_be_off(place, shm):
         d.stop()
     assert levels(replica)[0] > 20
     check_level0(replica)
+
+
+def test_what_happens_behind_our_back_is_seen(shm):
+    """The audit: an object that was deleted by somebody, one that somebody wrote, and a merge that is read back."""
+    db, replica = os.path.join(shm, "a.db"), os.path.join(shm, "rep")
+    c = new_database(db)
+    conf = configure(shm, db, replica, "1h")
+    with open(conf, "a", encoding="utf8") as f:
+        f.write("verify-compaction: true\nvalidation: {interval: 300ms}\nlogging: {level: debug}\n")
+    with Daemon(db, replica, os.path.join(shm, "log"), config=conf).ready() as d:
+        for _ in range(20):
+            commit(c)
+            time.sleep(0.1)
+        d.wait_log("replica is as it should be")
+        assert "verification failed" not in d.text() and "validation error" not in d.text()
+        os.makedirs(f"{replica}/ltx/3", exist_ok=True)
+        with open(f"{replica}/ltx/3/0000000000000002-0000000000000003.ltx", "wb") as f:
+            f.write(b"foreign" * 40)
+        d.wait_log("appeared in the replica that were not written here")
+        os.unlink(f"{replica}/ltx/9/{sorted(os.listdir(replica + '/ltx/9'))[-1]}")
+        d.wait_log("are gone that were in the replica")
+        os.unlink(f"{replica}/ltx/3/0000000000000002-0000000000000003.ltx")
+        commit(c)
+        wait_for("health", lambda: d.text().rfind("resuming") > d.text().rfind("are gone that were") or "full image" in d.text()[d.text().rfind("are gone that were"):])
+        d.stop()
+    restore(replica, os.path.join(shm, "r.db"))
+    c.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    assert_same_database(db, os.path.join(shm, "r.db"))
 
 
 @pytest.mark.parametrize("text,says", [

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Replicas of Litestream 0.3: listed and restored as that program does, beside LTX files, and never shortened."""
+import json
 import os
 import subprocess
 import sys
@@ -83,7 +84,11 @@ def test_as_the_old_program_restores(shm):
     assert '"txid": ""' in p.out
     p = litestream("restore", "-o", out + "2", "-timestamp", "2001-01-01T00:00:00Z", url(replica), ok=False)
     assert "no snapshots available" in p.err
-    assert "replica of Litestream 0.3" in litestream("restore", "-dry-run", "-o", out + "2", url(replica), ok=False).err
+    plan = json.loads(litestream("restore", "-dry-run", "-json", "-o", out + "2", url(replica)).out)
+    assert plan["generation"] == g and "snapshot" in plan["files"][0]["name"]
+    assert f"{len(plan['files'])} files, " in litestream("restore", "-dry-run", "-o", out + "2", url(replica)).out
+    some = json.loads(litestream("restore", "-dry-run", "-json", "-generation", g, "-index", f"{indexes[1]:x}", "-o", out + "2", url(replica)).out)
+    assert f"/{indexes[1]:08x}_" in some["files"][-1]["name"] and not os.path.exists(out + "2")
 
 
 def test_taken_over(shm):
