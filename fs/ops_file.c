@@ -22,7 +22,7 @@ enum {
 };
 
 struct handle {
-	struct view *view;
+	struct view *view; /* under the lock; another one once objects of the first were merged */
 	pthread_mutex_t lock;
 	uint64_t next; /* where a sequential reader would go on */
 	unsigned run;
@@ -45,6 +45,16 @@ handle_put(struct handle *h)
 	pthread_mutex_destroy(&h->lock);
 	free(h->pushed);
 	free(h);
+}
+
+/* Referenced. */
+static struct view *
+handle_view(struct handle *h)
+{
+	LS_AUTOLOCK(&h->lock);
+
+	view_ref(h->view);
+	return h->view;
 }
 
 static struct handle *
@@ -158,15 +168,15 @@ claim(struct handle *h, uint64_t off, size_t n)
 
 /* The largest aligned window around off whose bytes are here already. */
 static size_t
-window(struct push *p, uint64_t *ret_off)
+window(struct push *p, struct view *v, uint64_t *ret_off)
 {
-	uint64_t size = view_info(p->h->view)->size;
+	uint64_t size = view_info(v)->size;
 
 	for (size_t n = PUSH_MAX; n >= PUSH_BLOCK; n /= 2) {
 		uint64_t off = p->off / n * n;
 		size_t len = size - off < n ? (size_t)(size - off) : n;
 
-		if (view_cached(p->h->view, off, len)) {
+		if (view_cached(v, off, len)) {
 			*ret_off = off;
 			return len;
 		}
@@ -178,16 +188,18 @@ static void
 run_push(struct job *job)
 {
 	struct push *p = (struct push *)job;
+	struct view *v = handle_view(p->h);
 	uint64_t off = 0;
-	size_t n = window(p, &off), got = 0;
+	size_t n = window(p, v, &off), got = 0;
 	ls_autofree char *buf = n && claim(p->h, off, n) ? malloc(n) : NULL;
 
-	if (buf && view_read(p->h->view, NULL, off, buf, n, false, &got, NULL) == 0 && got) {
-		struct fuse_bufvec v = FUSE_BUFVEC_INIT(got);
+	if (buf && view_read(v, NULL, off, buf, n, false, &got, NULL) == 0 && got) {
+		struct fuse_bufvec out = FUSE_BUFVEC_INIT(got);
 
-		v.buf[0].mem = buf;
-		fuse_lowlevel_notify_store(p->fs->session, p->ino, (off_t)off, &v, 0);
+		out.buf[0].mem = buf;
+		fuse_lowlevel_notify_store(p->fs->session, p->ino, (off_t)off, &out, 0);
 	}
+	view_unref(v);
 	handle_put(p->h);
 	free(p);
 }
@@ -221,21 +233,37 @@ is_sequential(struct handle *h, uint64_t off, size_t size)
 	return h->run >= RUN && size > PUSH_READ_MAX;
 }
 
-static void
-answer(fuse_req_t req, struct view *v, const struct store_call *call, uint64_t off, size_t size,
-       bool sequential, struct fetch *f)
+/* The same transaction made of other objects: those before were merged or packed meanwhile. */
+static bool
+is_same(const struct view *a, const struct view *b)
 {
-	ls_autofree char *buf = malloc(size);
-	struct ls_err err = {0};
-	size_t got = 0;
-	int rc = buf ? view_read(v, call, off, buf, size, sequential, &got, &err) : -ENOMEM;
+	const struct view_info *x = view_info(a), *y = view_info(b);
 
-	if (f && !fetch_end(f))
-		return;
-	if (rc < 0)
-		ops_reply_err(req, rc, OPS_READ);
-	else
-		fuse_reply_buf(req, buf, got);
+	return x->size == y->size && x->page_size == y->page_size && x->time_ms == y->time_ms;
+}
+
+static bool
+reopen(struct fetch *f, struct handle *h, struct view **v)
+{
+	struct view *fresh = NULL, *old;
+	bool changed;
+
+	if (history_refresh(f->fs->history, &f->call, &changed, NULL) < 0 ||
+	    view_open(f->fs->history, &f->call, view_info(*v)->txid, &fresh, NULL) < 0)
+		return false;
+	if (fresh == *v || !is_same(fresh, *v)) {
+		view_unref(fresh);
+		return false;
+	}
+	view_unref(*v);
+	*v = fresh;
+	view_ref(fresh);
+	pthread_mutex_lock(&h->lock);
+	old = h->view;
+	h->view = fresh;
+	pthread_mutex_unlock(&h->lock);
+	view_unref(old);
+	return true;
 }
 
 static void
@@ -243,10 +271,26 @@ run_read(struct fetch *f)
 {
 	struct handle *h = handle_of(&f->fi);
 	bool sequential = is_sequential(h, (uint64_t)f->off, f->size);
+	ls_autofree char *buf = malloc(f->size);
+	struct view *v = handle_view(h);
+	struct ls_err err = {0};
+	size_t got = 0;
+	int rc = -ENOMEM;
 
-	answer(f->req, h->view, &f->call, (uint64_t)f->off, f->size, sequential, f);
-	if (!sequential && f->size <= PUSH_READ_MAX)
-		push_around(f, h);
+	for (int tries = 0; buf && tries < 2; tries++) {
+		rc = view_read(v, &f->call, (uint64_t)f->off, buf, f->size, sequential, &got, &err);
+		if ((rc != -ESTALE && rc != -ENOENT) || tries || !reopen(f, h, &v))
+			break;
+	}
+	view_unref(v);
+	if (fetch_end(f)) {
+		if (rc < 0)
+			ops_reply_err(f->req, rc, OPS_READ);
+		else
+			fuse_reply_buf(f->req, buf, got);
+		if (!sequential && f->size <= PUSH_READ_MAX)
+			push_around(f, h);
+	}
 	handle_put(h);
 }
 

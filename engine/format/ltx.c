@@ -296,14 +296,28 @@ ltx_page_decode(const uint8_t *p, size_t n, const struct ltx_header *h, struct l
 	return 0;
 }
 
+/* As LZ4_compress_default(), whose table of 16 KiB is cleared for each page; this one is not. */
+static int
+compress(const uint8_t *page, uint32_t page_size, uint8_t *out, int max)
+{
+	static _Thread_local LZ4_stream_t stream;
+	static _Thread_local bool ready;
+
+	if (!ready)
+		LZ4_initStream(&stream, sizeof stream);
+	ready = true;
+	LZ4_resetStream_fast(&stream);
+	return LZ4_compress_fast_continue(&stream, (const char *)page, (char *)out, (int)page_size,
+					  max, 1);
+}
+
 static const uint8_t prefix[FRAME_PREFIX] = {0x04, 0x22, 0x4d, 0x18, 0x64, 0x40, 0xa7};
 
 static size_t
 encode_frame(const uint8_t *page, uint32_t page_size, uint8_t *out)
 {
 	uint8_t *data = out + FRAME_PREFIX + 4;
-	int n = LZ4_compress_default((const char *)page, (char *)data, (int)page_size,
-				     (int)page_size - 1);
+	int n = compress(page, page_size, data, (int)page_size - 1);
 	uint32_t word = (uint32_t)n;
 
 	memcpy(out, prefix, sizeof prefix);
@@ -325,8 +339,7 @@ ltx_page_encode(enum ltx_encoding enc, struct ltx_page *page, uint32_t page_size
 	put_be32(out, page->pgno);
 	put_be16(out + 4, enc == LTX_BLOCK ? PAGE_FLAG_SIZE : 0);
 	if (enc == LTX_BLOCK) {
-		int n = LZ4_compress_default((const char *)page->data, (char *)out + 10,
-					     (int)page_size, LTX_FRAME_MAX - 10);
+		int n = compress(page->data, page_size, out + 10, LTX_FRAME_MAX - 10);
 
 		put_be32(out + 6, (uint32_t)n);
 		page->stored = 10 + (size_t)n;

@@ -57,13 +57,15 @@ struct store_source {
 	uint64_t size;
 	int (*read)(void *arg, uint64_t off, void *p, size_t n, struct ls_err *err);
 	void *arg;
-	const char *path; /* NULL, or a local file with these bytes, durable and never changed
-			     again: a driver may link it instead of copying */
+	const char *path;  /* NULL, or a local file with these bytes, durable and never changed
+			      again: a driver may link it instead of copying */
+	bool path_checked; /* that is a regular file of this size, with the transaction time */
 };
 
 struct store_put {
 	const char *key;
 	int64_t time_ms;  /* transaction time, stored with the object */
+	const char *root; /* NULL, or -ESTALE unless the root has this identity */
 	bool create_only; /* -EEXIST if the key is taken by other content; the same bytes: success
 			   */
 };

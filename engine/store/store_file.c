@@ -99,6 +99,13 @@ store_file_check_root(struct store_file *f, struct stat *ret, struct ls_err *err
 	return 0;
 }
 
+void
+store_file_identity(const struct stat *root, char out[STORE_ETAG_MAX])
+{
+	snprintf(out, STORE_ETAG_MAX, "%llx-%llx", (unsigned long long)root->st_dev,
+		 (unsigned long long)root->st_ino);
+}
+
 /* Long reads end early, too, when the call is over. */
 static int
 read_range(int fd, const struct store_call *call, const struct store_get *g, void *buf,
@@ -297,8 +304,7 @@ file_root(struct store *st, const struct store_call *call, bool create,
 		*ret_parent_ok = rc == -ENOENT && parent_listable(f->root);
 		return rc;
 	}
-	snprintf(identity, STORE_ETAG_MAX, "%llx-%llx", (unsigned long long)s.st_dev,
-		 (unsigned long long)s.st_ino);
+	store_file_identity(&s, identity);
 	return 0;
 }
 

@@ -41,4 +41,7 @@ int store_file_put(struct store *st, const struct store_call *call, const struct
 int store_file_list(struct store *st, const struct store_call *call, const char *prefix,
 		    const char *after, store_entry_fn *fn, void *arg, struct ls_err *err);
 
+/* What store_root() says of a directory. */
+void store_file_identity(const struct stat *root, char out[STORE_ETAG_MAX]);
+
 #endif

@@ -100,12 +100,14 @@ copy_tmp(const struct writing *w, struct ls_err *err)
 static int
 link_source(const struct writing *w, const char *to)
 {
-	ls_autoclose int fd =
-		io_open(w->src->path, O_RDONLY | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW, 0, NULL);
+	ls_autoclose int fd = -1;
 	struct stat s;
-	int rc = fd < 0 ? fd : io_fstat(fd, &s, NULL);
+	int rc;
 
-	if (rc < 0)
+	if (w->src->path_checked)
+		return io_link(w->src->path, to, NULL);
+	fd = io_open(w->src->path, O_RDONLY | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW, 0, NULL);
+	if ((rc = fd < 0 ? fd : io_fstat(fd, &s, NULL)) < 0)
 		return rc;
 	if (!S_ISREG(s.st_mode) || (uint64_t)s.st_size != w->src->size)
 		return -EINVAL;
@@ -320,6 +322,7 @@ store_file_put(struct store *st, const struct store_call *call, const struct sto
 {
 	LS_AUTO(writing_done)
 	struct writing w = {.f = (struct store_file *)st, .call = call, .p = p, .src = src};
+	char identity[STORE_ETAG_MAX];
 	struct stat s;
 	int rc;
 
@@ -327,6 +330,12 @@ store_file_put(struct store *st, const struct store_call *call, const struct sto
 		return ls_err_set(err, -EINVAL, "put '%.200s': not a name for an object", p->key);
 	if ((rc = store_file_check_root(w.f, &s, err)) < 0)
 		return rc;
+	store_file_identity(&s, identity);
+	if (p->root && strcmp(identity, p->root) != 0)
+		return ls_err_set(err, -ESTALE,
+				  "'%s' is another directory than before (mounted or replaced "
+				  "meanwhile)",
+				  w.f->root);
 	if ((rc = writing_init(&w, err)) < 0 || (rc = write_object(&w, err)) < 0)
 		return ls_err_wrap(err, rc, "put object");
 	return ret_meta ? st->ops->head(st, call, p->key, ret_meta, err) : 0;

@@ -136,20 +136,27 @@ ensure_wal(struct db *db, enum db_state *state, struct ls_err *err)
 }
 
 int
-db_pin(struct db *db, sqlite3 *conn, struct ls_err *err)
+db_pin(struct db *db, int i, struct ls_err *err)
 {
 	struct walidx_header hz;
 	/* Before the pin: if it is still that afterwards, nothing came in between. */
 	bool known = db->shm && db_walidx(db, &hz, NULL) == 0;
-	int rc;
+	int rc = SQLITE_OK;
 
-	/* schema_version reads page 1 without loading the schema. */
-	rc = exec(conn, "BEGIN; PRAGMA schema_version", err);
-	if (rc < 0 && !sqlite3_get_autocommit(conn))
-		sqlite3_exec(conn, "ROLLBACK", NULL, NULL, NULL);
-	if (rc == 0 && (db->pinned_known = known))
+	/* It reads page 1 without loading the schema, and stays in the middle. */
+	if (!db->pin[i])
+		rc = sqlite3_prepare_v2(db->conn[i], "PRAGMA schema_version", -1, &db->pin[i],
+					NULL);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_step(db->pin[i]);
+	if (rc != SQLITE_ROW) {
+		rc = db_sqlite_error(db->conn[i], rc, "read transaction", err);
+		sqlite3_reset(db->pin[i]);
+		return rc;
+	}
+	if ((db->pinned_known = known))
 		db->pinned = hz;
-	return rc;
+	return 0;
 }
 
 static sqlite3_file *
@@ -219,12 +226,11 @@ open_connections(struct db *db, enum db_state *state, struct ls_err *err)
 	if ((rc = db_connect(db, &db->conn[0], err)) < 0 || (rc = ensure_wal(db, state, err)) < 0 ||
 	    *state != DB_READY)
 		return rc;
-	if ((rc = db_pin(db, db->conn[0], err)) < 0 || (rc = map_walidx(db, err)) < 0)
+	if ((rc = db_pin(db, 0, err)) < 0 || (rc = map_walidx(db, err)) < 0)
 		return rc;
 	/* Once more, now that the wal-index can be read before. */
-	sqlite3_exec(db->conn[0], "ROLLBACK", NULL, NULL, NULL);
-	if ((rc = db_pin(db, db->conn[0], err)) < 0 ||
-	    (rc = io_stat(db->wal_path, &db->wal_st, err)) < 0 ||
+	sqlite3_reset(db->pin[0]);
+	if ((rc = db_pin(db, 0, err)) < 0 || (rc = io_stat(db->wal_path, &db->wal_st, err)) < 0 ||
 	    (rc = io_stat(db->shm_path, &db->shm_st, err)) < 0)
 		return rc;
 	if (!is_file(db->conf->path, &db->st))
@@ -279,10 +285,10 @@ db_open(const struct conf_db *conf, struct db *ret, enum db_state *ret_state, st
 }
 
 static void
-disconnect(sqlite3 **conn)
+disconnect(sqlite3 **conn, sqlite3_stmt **pin)
 {
-	if (*conn && !sqlite3_get_autocommit(*conn))
-		sqlite3_exec(*conn, "ROLLBACK", NULL, NULL, NULL);
+	sqlite3_finalize(*pin);
+	*pin = NULL;
 	sqlite3_close(*conn);
 	*conn = NULL;
 }
@@ -292,7 +298,7 @@ db_close(struct db *db)
 {
 	db_rest(db);
 	for (int i = 0; i < 2; i++)
-		disconnect(&db->conn[i]);
+		disconnect(&db->conn[i], &db->pin[i]);
 	free(db->wal_path);
 	free(db->shm_path);
 	*db = (struct db){.conf = db->conf, .wal_fd = -1};
@@ -303,7 +309,7 @@ db_rest(struct db *db)
 {
 	db_locks_close(db);
 	if (!db->next)
-		disconnect(&db->conn[!db->current]);
+		disconnect(&db->conn[!db->current], &db->pin[!db->current]);
 	if (db->wal_fd >= 0)
 		close(db->wal_fd);
 	db->wal_fd = -1;
@@ -335,6 +341,7 @@ int
 db_connect_again(struct db *db, sqlite3 **conn, struct ls_err *err)
 {
 	volatile void *p = NULL;
+	sqlite3_stmt *none = NULL;
 	sqlite3_file *f;
 	int rc;
 
@@ -342,13 +349,13 @@ db_connect_again(struct db *db, sqlite3 **conn, struct ls_err *err)
 		return 0;
 	if ((rc = db_connect(db, conn, err)) < 0 ||
 	    (rc = exec(*conn, "PRAGMA schema_version", err)) < 0) {
-		disconnect(conn);
+		disconnect(conn, &none);
 		return rc;
 	}
 	f = file_of(*conn);
 	if (f && f->pMethods->xShmMap(f, 0, WALIDX_REGION_SIZE, 0, &p) == SQLITE_OK && p == db->shm)
 		return 0;
-	disconnect(conn);
+	disconnect(conn, &none);
 	return ls_err_set(err, -EAGAIN, "'%s' was replaced", db->conf->path);
 }
 
@@ -381,7 +388,8 @@ db_pin_next(struct db *db, struct ls_err *err)
 
 	if (db->next || pinned_here(db))
 		return 0;
-	if ((rc = db_idle_connection(db, &conn, err)) < 0 || (rc = db_pin(db, conn, err)) < 0)
+	if ((rc = db_idle_connection(db, &conn, err)) < 0 ||
+	    (rc = db_pin(db, !db->current, err)) < 0)
 		return ls_err_wrap(err, rc, "pin");
 	db->next = true;
 	return 0;
@@ -392,7 +400,7 @@ db_pin_swap(struct db *db)
 {
 	if (!db->next)
 		return;
-	sqlite3_exec(db->conn[db->current], "ROLLBACK", NULL, NULL, NULL);
+	sqlite3_reset(db->pin[db->current]);
 	db->current = !db->current;
 	db->next = false;
 }
@@ -402,7 +410,7 @@ db_pin_cancel(struct db *db)
 {
 	if (!db->next)
 		return;
-	sqlite3_exec(db->conn[!db->current], "ROLLBACK", NULL, NULL, NULL);
+	sqlite3_reset(db->pin[!db->current]);
 	db->next = false;
 	db->pinned_known = false; /* that of the older one is not known any more */
 }

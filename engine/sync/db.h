@@ -34,7 +34,8 @@ struct db {
 	const struct conf_db *conf;
 	char *wal_path, *shm_path;
 	sqlite3 *conn[2];
-	sqlite3 *locks; /* opened when first needed; holds the two locks below */
+	sqlite3_stmt *pin[2]; /* of each; while it is busy, its read transaction is open */
+	sqlite3 *locks;	      /* opened when first needed; holds the two locks below */
 	bool holds_write, holds_checkpoints;
 	int current; /* conn that holds the pin; the other one is opened when needed */
 	bool next;   /* the other one holds one, too */
@@ -97,8 +98,8 @@ LS_MUST_USE int db_barrier_begin(struct db *db, struct ls_err *err);
 void db_barrier_end(struct db *db);
 void db_hold_checkpoints(struct db *db, bool hold);
 
-/* Between the files of db and held. db_pin: begins a read transaction. */
-LS_MUST_USE int db_pin(struct db *db, sqlite3 *conn, struct ls_err *err);
+/* Between the files of db and held. db_pin: begins a read transaction on conn[i]. */
+LS_MUST_USE int db_pin(struct db *db, int i, struct ls_err *err);
 LS_MUST_USE int db_connect(const struct db *db, sqlite3 **ret, struct ls_err *err);
 /* Does nothing if *conn is there. -EAGAIN: the path means other files now. */
 LS_MUST_USE int db_connect_again(struct db *db, sqlite3 **conn, struct ls_err *err);

@@ -47,6 +47,8 @@ struct dbtask {
 
 	_Atomic uint64_t dev, ino; /* of the database file while it is open, for the event thread */
 	uint64_t checked_ns;	   /* when the files' identities were compared */
+	atomic_bool suspect;	   /* names in their directory have changed since */
+	bool watched;		   /* such changes are told */
 
 	/* Batch tokens (decisions.md 1). */
 	double tokens, rate, burst;
@@ -62,6 +64,7 @@ struct dbtask {
 
 	uint64_t spool_at_ns;	/* capture lane: when the spool was listed */
 	uint64_t base_retry_ns; /* capture lane: no base is given before */
+	uint64_t space_ns;	/* capture lane: when there was room in plenty */
 	bool spool_warned;
 
 	/* Capture lane: errors in a row. */
@@ -75,6 +78,7 @@ struct dbtask {
 	struct conf_db *own; /* conf, if it is the task's to free */
 	struct job capture_job;
 	atomic_bool capture_busy;
+	atomic_bool waits;  /* a capture waits for the end of an upload */
 	struct ls_err left; /* why it could not leave yet */
 	struct timers_item timer;
 	struct dbtask *next_ready; /* these two under the fleet's lock */

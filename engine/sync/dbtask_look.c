@@ -9,7 +9,8 @@
 
 enum {
 	CHECK_FILES_MS = 100,
-	LOOK_MIN_MS = 2, /* while a checkpoint is near and no token is free */
+	CHECK_WATCHED_MS = 5000, /* events may get lost */
+	LOOK_MIN_MS = 2,	 /* while a checkpoint is near and no token is free */
 	LOOK_MAX_MS = 8,
 	CALM_LOOKS = 1, /* as many quiet looks before: checkpoints are everybody's */
 };
@@ -56,19 +57,29 @@ dbtask_spend(struct dbtask *t, unsigned batches)
 
 /* ---- looks ---- */
 
+/* The header of a generation that begins comes before its first frame. None begins while frames are
+ * not backfilled. */
+static bool
+begins_anew(struct dbtask *t, const struct walidx_header *hz)
+{
+	uint8_t raw[WAL_HEADER_SIZE];
+	struct wal_header h;
+	size_t n = 0;
+
+	return hz->backfill >= hz->mx_frame &&
+	       io_pread(t->db.wal_fd, raw, sizeof raw, 0, &n, NULL) == 0 &&
+	       wal_header_decode(raw, n, &h, NULL) == 0 && !wal_salts_equal(h.salts, hz->salts);
+}
+
 static bool
 frame_in_flight(struct dbtask *t, const struct walidx_header *hz)
 {
-	uint8_t raw[WAL_FRAME_HEADER_SIZE], head[WAL_HEADER_SIZE];
-	struct wal_header h;
+	uint8_t raw[WAL_FRAME_HEADER_SIZE];
 	struct wal_frame f;
 	size_t n = 0;
 
-	if (io_pread(t->db.wal_fd, head, sizeof head, 0, &n, NULL) < 0 ||
-	    wal_header_decode(head, n, &h, NULL) < 0)
-		return false;
-	if (!wal_salts_equal(h.salts, hz->salts))
-		return true; /* a generation begins */
+	if (begins_anew(t, hz))
+		return true;
 	if (io_pread(t->db.wal_fd, raw, sizeof raw, wal_frame_offset(t->db.page_size, hz->mx_frame),
 		     &n, NULL) < 0 ||
 	    n < sizeof raw)
@@ -77,15 +88,18 @@ frame_in_flight(struct dbtask *t, const struct walidx_header *hz)
 	return wal_salts_equal(f.salts, hz->salts);
 }
 
-/* Whether the files are other ones, asked ten times a second at most. */
+/* Whether the files are other ones, asked ten times a second at most, and seldom where changes of
+ * names are told. */
 bool
 dbtask_replaced(struct dbtask *t)
 {
-	uint64_t now = clock_mono_ns();
+	bool quiet = t->watched && !t->db.remote_fs && !atomic_load(&t->suspect);
+	uint64_t now = clock_mono_ns(), every = quiet ? CHECK_WATCHED_MS : CHECK_FILES_MS;
 
-	if (now - t->checked_ns < CHECK_FILES_MS * MS_NS)
+	if (now - t->checked_ns < every * MS_NS)
 		return false;
 	t->checked_ns = now;
+	atomic_store(&t->suspect, false);
 	if (!db_replaced(&t->db))
 		return false;
 	t->checked_ns = 0;
@@ -159,8 +173,10 @@ dbtask_may_capture(struct dbtask *t, uint64_t now_ns, uint64_t *ret_when_ns)
 	}
 	if (checkpoint_full(&t->capture) && checkpoint_wanted(&t->checkpoint, &t->capture, now_ns))
 		return true;
-	if (all_are_busy(t))
-		return false;
+	if (all_are_busy(t)) {
+		atomic_store(&t->waits, true);
+		return all_are_busy(t) ? false : dbtask_may_capture(t, now_ns, ret_when_ns);
+	}
 	refill(t, now_ns);
 	if (t->tokens >= 1)
 		return true;

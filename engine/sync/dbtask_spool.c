@@ -20,7 +20,13 @@
 
 #include <inttypes.h>
 
-enum { MEASURE_MS = 1000, RESERVE = 64 << 20, RESERVE_PART = 4 };
+enum {
+	MEASURE_MS = 1000,
+	RESERVE = 64 << 20,
+	RESERVE_PART = 4,
+	PLENTY_MS = 5000, /* so long as many reserves are room in plenty */
+	PLENTY = 64,
+};
 
 #define MS_NS UINT64_C(1000000)
 
@@ -102,9 +108,14 @@ dbtask_spool_room(struct dbtask *t, struct ls_err *err)
 	}
 	if ((rc = capture_room(&t->capture, need, err)) < 0)
 		return rc;
+	if (t->space_ns && clock_mono_ns() - t->space_ns < PLENTY_MS * MS_NS)
+		return 0;
+	t->space_ns = 0;
 	if ((rc = io_space(t->dir.lock_fd, &left, &size, err)) < 0)
 		return rc;
 	reserve = reserve_of(size);
+	if (left >= reserve * PLENTY)
+		t->space_ns = clock_mono_ns();
 	if (left < reserve && dbtask_leave_behind(t) &&
 	    (rc = io_space(t->dir.lock_fd, &left, &size, err)) < 0)
 		return rc;

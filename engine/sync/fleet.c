@@ -152,7 +152,7 @@ run_open(struct job *job)
 	struct dbtask *t = fleet_of_capture_job(job);
 
 	dbtask_arm(t);
-	fleet_job_ended(t->fleet, t, &t->capture_busy);
+	fleet_job_ended(t->fleet, t, &t->capture_busy, NULL);
 }
 
 /* Every database is opened once before a stop is looked at (H87). */
@@ -210,7 +210,7 @@ run_finish(struct job *job)
 		e->rc = finish_one(f, t, e->end_ms, &e->err);
 	else if (f->opts->once || f->n == 1)
 		e->rc = ls_err_set(&e->err, -EIO, "database '%s' is not replicated", t->conf->path);
-	fleet_job_ended(f, t, &t->capture_busy);
+	fleet_job_ended(f, t, &t->capture_busy, NULL);
 }
 
 static int

@@ -80,14 +80,18 @@ watch_path(struct fleet *f, const char *path, bool scanned, struct ls_err *err)
 }
 
 int
-fleet_dirs_watch(struct fleet *f, const struct dbtask *t, struct ls_err *err)
+fleet_dirs_watch(struct fleet *f, struct dbtask *t, struct ls_err *err)
 {
 	size_t n = (size_t)(t->name - t->conf->path);
 	ls_autofree char *dir = strndup(t->conf->path, n > 1 ? n - 1 : 1);
 
+	int rc;
+
 	if (!dir)
 		return ls_err_set(err, -ENOMEM, "out of memory");
-	return watch_path(f, dir, false, err);
+	if ((rc = watch_path(f, dir, false, err)) == 0)
+		t->watched = f->watch.fd >= 0;
+	return rc;
 }
 
 static void
@@ -271,6 +275,8 @@ fleet_dirs_event(struct fleet *f, int wd, const char *name, bool closed)
 	path = ls_buf_format("%s%s%.*s", d->path, strcmp(d->path, "/") == 0 ? "" : "/", (int)n,
 			     name);
 	t = path ? fleet_find(f, path) : NULL;
+	if (t && !closed)
+		atomic_store(&t->suspect, true);
 	/* Of a member, only its file itself matters: it may have gone. */
 	if (d->scanned && (!t || (!closed && !name[n])) && f->scan_ns == UINT64_MAX)
 		f->scan_ns = clock_mono_ns() + SCAN_DELAY_MS * MS_NS;

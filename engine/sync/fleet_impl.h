@@ -63,7 +63,10 @@ void fleet_wait_idle(struct fleet *f, struct dbtask *t);
 void fleet_run_capture(struct job *job);
 void fleet_run_upload(struct job *job);
 void fleet_run_levels(struct job *job);
-void fleet_job_ended(struct fleet *f, struct dbtask *t, atomic_bool *busy);
+/* sent: an upload of this replica, which the event thread is woken for only if somebody waits for
+ * it; NULL: another job. */
+void
+fleet_job_ended(struct fleet *f, struct dbtask *t, atomic_bool *busy, const struct dbreplica *sent);
 struct dbtask *fleet_of_capture_job(struct job *job);
 
 /* Until stopped. */
@@ -82,7 +85,7 @@ void fleet_count_alive(struct fleet *f);
 
 /* Watches the directories of all members and those where new ones may appear. */
 LS_MUST_USE int fleet_dirs_open(struct fleet *f, struct ls_err *err);
-LS_MUST_USE int fleet_dirs_watch(struct fleet *f, const struct dbtask *t, struct ls_err *err);
+LS_MUST_USE int fleet_dirs_watch(struct fleet *f, struct dbtask *t, struct ls_err *err);
 /* The member that is to be looked at, or NULL. */
 struct dbtask *fleet_dirs_event(struct fleet *f, int wd, const char *name, bool closed);
 /* Finds new members, and those that are gone. */

@@ -59,16 +59,33 @@ fleet_touch(struct fleet *f, struct dbtask *t)
 	wake(f);
 }
 
-void
-fleet_job_ended(struct fleet *f, struct dbtask *t, atomic_bool *busy)
+/* Whether somebody waits for the end of this upload. If not, the look that follows each capture a
+ * moment later is soon enough. */
+static bool
+is_urgent(const struct dbreplica *r)
 {
+	const struct dbtask *t = r->task;
+
+	return r->errors || atomic_load(&t->fleet->nrequests) || atomic_load(&t->waits) ||
+	       atomic_load(&t->fate) || atomic_load(&r->state) != DBREPLICA_READY ||
+	       dbreplica_due_ns(r) != UINT64_MAX;
+}
+
+void
+fleet_job_ended(struct fleet *f, struct dbtask *t, atomic_bool *busy, const struct dbreplica *sent)
+{
+	bool urgent;
+
 	pthread_mutex_lock(&f->lock);
 	atomic_store(busy, false);
+	/* After it is not busy any more: who finds it busy after saying that he waits is seen. */
+	urgent = !sent || is_urgent(sent);
 	make_ready(f, t);
 	pthread_mutex_unlock(&f->lock);
 	/* t may be gone from here on. */
 	pthread_cond_broadcast(&f->idle);
-	wake(f);
+	if (urgent)
+		wake(f);
 }
 
 struct dbtask *
@@ -83,7 +100,7 @@ fleet_run_capture(struct job *job)
 	struct dbtask *t = fleet_of_capture_job(job);
 
 	dbtask_capture(t);
-	fleet_job_ended(t->fleet, t, &t->capture_busy);
+	fleet_job_ended(t->fleet, t, &t->capture_busy, NULL);
 }
 
 void
@@ -92,7 +109,7 @@ fleet_run_upload(struct job *job)
 	struct dbreplica *r = LS_CONTAINER(job, struct dbreplica, upload_job);
 
 	dbreplica_upload(r);
-	fleet_job_ended(r->task->fleet, r->task, &r->upload_busy);
+	fleet_job_ended(r->task->fleet, r->task, &r->upload_busy, r);
 }
 
 void
@@ -104,7 +121,7 @@ fleet_run_levels(struct job *job)
 	/* Not while it ends: the final sync waits for this job. */
 	if (!stop_fired(f->opts->stop))
 		dbreplica_maintain(r, f->opts->stop);
-	fleet_job_ended(f, r->task, &r->levels_busy);
+	fleet_job_ended(f, r->task, &r->levels_busy, NULL);
 }
 
 static void
@@ -113,7 +130,7 @@ run_leave(struct job *job)
 	struct dbtask *t = fleet_of_capture_job(job);
 
 	t->errors = dbtask_leave(t, &t->left) < 0;
-	fleet_job_ended(t->fleet, t, &t->capture_busy);
+	fleet_job_ended(t->fleet, t, &t->capture_busy, NULL);
 }
 
 void
@@ -185,6 +202,7 @@ static void
 start_capture(struct fleet *f, struct dbtask *t)
 {
 	fleet_progress(f, t, FLEET_STARTS);
+	atomic_store(&t->waits, false);
 	t->next_look_ns = UINT64_MAX;
 	fleet_start_job(f->capture_pool, &t->capture_job, &t->capture_busy);
 }
@@ -238,6 +256,10 @@ serve(struct fleet *f, struct dbtask *t, uint64_t now)
 	bool capturing = atomic_load(&t->capture_busy), uploading = is_sending(t, false);
 	bool fate = atomic_load(&t->fate);
 
+	if (fate && uploading) {
+		atomic_store(&t->waits, true);
+		uploading = is_sending(t, false);
+	}
 	for (size_t i = 0; i < t->nreplicas; i++)
 		serve_replica(f, &t->replicas[i], now, !fate || capturing);
 	if (!capturing && ((fate && !uploading) || dbtask_wants_base(t)))
@@ -263,6 +285,7 @@ serve_leaving(struct fleet *f, struct dbtask *t, uint64_t now)
 {
 	bool late = now - t->leave_ns > LEAVE_S * SECOND_NS;
 
+	atomic_store(&t->waits, true);
 	if (atomic_load(&t->capture_busy) || is_sending(t, true))
 		return false;
 	fleet_end_requests(f, t, -ENOENT);
@@ -310,8 +333,10 @@ on_event(void *arg, int wd, const char *name, bool closed)
 	if (t)
 		poke(f, t);
 	else if (wd == -1)
-		for (size_t i = 0; i < f->n; i++)
+		for (size_t i = 0; i < f->n; i++) {
+			atomic_store(&f->tasks[i]->suspect, true);
 			poke(f, f->tasks[i]);
+		}
 	if (!t && (t = fleet_dirs_event(f, wd, name, closed)))
 		poke(f, t);
 }

@@ -23,7 +23,7 @@ held_begin(const struct db *db, struct held *ret, struct ls_err *err)
 	if (!(h->db.wal_path = strdup(db->wal_path)))
 		return ls_err_set(err, -ENOMEM, "hold: out of memory");
 	if ((rc = db_connect_again(&h->db, &h->db.conn[0], err)) == 0 &&
-	    (rc = db_pin(&h->db, h->db.conn[0], err)) == 0)
+	    (rc = db_pin(&h->db, 0, err)) == 0)
 		rc = db_wake(&h->db, err);
 	if (rc < 0)
 		held_end(h);

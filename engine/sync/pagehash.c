@@ -18,6 +18,7 @@ give_up(struct pagehash *h)
 {
 	h->usable = h->open_batch = h->changed = false;
 	h->n = 0;
+	h->npending = 0;
 }
 
 static int
@@ -108,6 +109,54 @@ entry(struct pagehash *h, uint32_t pgno)
 	return h->window + (size_t)(pgno - h->first) * 8;
 }
 
+static void
+put(struct pagehash *h, uint32_t pgno, uint64_t hash)
+{
+	extend(h, pgno);
+	put_be64(entry(h, pgno), hash);
+	h->changed = true;
+}
+
+/* ---- what increments leave ---- */
+
+static int
+by_page(const void *pa, const void *pb)
+{
+	const struct pagehash_entry *a = pa, *b = pb;
+
+	if (a->pgno != b->pgno)
+		return a->pgno < b->pgno ? -1 : 1;
+	return a->order < b->order ? -1 : a->order > b->order;
+}
+
+/* Into the file, the last one of each page. */
+static void
+settle(struct pagehash *h)
+{
+	size_t n = h->npending;
+
+	if (n == 0)
+		return;
+	qsort(h->pending, n, sizeof *h->pending, by_page);
+	for (size_t i = 0; i < n && h->npending; i++)
+		if (i + 1 == n || h->pending[i + 1].pgno != h->pending[i].pgno)
+			put(h, h->pending[i].pgno, h->pending[i].hash);
+	flush(h);
+	h->npending = 0;
+}
+
+static bool
+gather(struct pagehash *h, uint32_t pgno, uint64_t hash)
+{
+	if (!h->pending && !(h->pending = ls_alloc_array(PAGEHASH_PENDING, sizeof *h->pending)))
+		return false;
+	if (h->npending == PAGEHASH_PENDING)
+		settle(h);
+	h->pending[h->npending] = (struct pagehash_entry){pgno, (uint32_t)h->npending, hash};
+	h->npending++;
+	return true;
+}
+
 /* ---- batches ---- */
 
 void
@@ -125,6 +174,9 @@ pagehash_begin(struct pagehash *h, bool image)
 	}
 	h->marked = true;
 	h->open_batch = true;
+	h->gathers = !image;
+	if (image)
+		settle(h);
 }
 
 bool
@@ -132,6 +184,9 @@ pagehash_same(struct pagehash *h, uint32_t pgno, const void *page)
 {
 	if (!h->open_batch || !h->usable)
 		return false;
+	if (h->gathers)
+		settle(h);
+	h->gathers = false; /* what is read must be what was written */
 	load(h, pgno);
 	return h->open_batch && get_be64(entry(h, pgno)) == crc64(0, page, h->page_size);
 }
@@ -139,13 +194,13 @@ pagehash_same(struct pagehash *h, uint32_t pgno, const void *page)
 void
 pagehash_put(struct pagehash *h, uint32_t pgno, const void *page)
 {
+	uint64_t hash;
+
 	if (!h->open_batch)
 		return;
-	extend(h, pgno);
-	if (!h->open_batch)
-		return;
-	put_be64(entry(h, pgno), crc64(0, page, h->page_size));
-	h->changed = true;
+	hash = crc64(0, page, h->page_size);
+	if (!h->gathers || !gather(h, pgno, hash))
+		put(h, pgno, hash);
 }
 
 void
@@ -153,7 +208,7 @@ pagehash_commit(struct pagehash *h, uint64_t txid)
 {
 	if (!h->open_batch)
 		return;
-	flush(h);
+	flush(h); /* what was gathered waits */
 	if (!h->open_batch)
 		return;
 	h->usable = true;
@@ -168,6 +223,11 @@ pagehash_close(struct pagehash *h)
 
 	if (h->fd < 0)
 		return;
+	if (h->usable && !h->open_batch)
+		settle(h);
+	free(h->pending);
+	h->pending = NULL;
+	h->npending = 0;
 	if (h->marked && h->usable && !h->open_batch && io_fdatasync(h->fd, "pagehash", NULL) == 0)
 		ignored = write_header(h, true);
 	(void)ignored;

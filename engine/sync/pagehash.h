@@ -6,8 +6,9 @@
  * The file is believed only if it was closed clean and its stamp is the TXID that capture goes on
  * from. It is a cache: whatever goes wrong with it makes it unusable until the next full image
  * fills it again, and is no error of the capture.
- * Memory: one window of 4 KiB. Disk: 8 bytes a page. Cost: one hash of each page, and one write of
- * 8 bytes a page for each run of pages. Threads: single (the owner of the capture).
+ * Memory: one window of 4 KiB, and 16 KiB while increments are gathered. Disk: 8 bytes a page.
+ * Cost: one hash of each page; for 1,024 pages of increments one write for each run of neighbours.
+ * Threads: single (the owner of the capture).
  */
 #ifndef ENGINE_SYNC_PAGEHASH_H
 #define ENGINE_SYNC_PAGEHASH_H
@@ -16,7 +17,12 @@
 
 #include <sys/types.h>
 
-enum { PAGEHASH_WINDOW = 512 }; /* entries */
+enum { PAGEHASH_WINDOW = 512, PAGEHASH_PENDING = 1024 }; /* entries */
+
+struct pagehash_entry {
+	uint32_t pgno, order;
+	uint64_t hash;
+};
 
 struct pagehash {
 	int fd;	     /* -1: not open, all calls do nothing */
@@ -28,6 +34,10 @@ struct pagehash {
 	uint32_t first, n; /* pages in the window, from first */
 	bool changed;	   /* the window has to be written */
 	uint8_t window[8 * PAGEHASH_WINDOW];
+	/* Of increments: written when there are many, sorted, and before anything is read. */
+	struct pagehash_entry *pending;
+	size_t npending;
+	bool gathers; /* the open batch is an increment */
 };
 
 /* Opens or makes it. Usable if it is clean, and for this page size and TXID. */

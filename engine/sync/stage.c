@@ -26,7 +26,6 @@ stage_begin(const struct statedir *dir, uint64_t txid, struct stage_file *ret, s
 {
 	struct stage_file *f = ret;
 	ls_autofree char *path = stage_path(dir, txid);
-	struct stat st;
 	size_t n;
 
 	*f = (struct stage_file){.dir = dir, .txid = txid, .fd = -1};
@@ -37,13 +36,11 @@ stage_begin(const struct statedir *dir, uint64_t txid, struct stage_file *ret, s
 		return ls_err_set(err, -ENOMEM, "stage: out of memory");
 	memcpy(f->tmp, path, n);
 	memcpy(f->tmp + n, ".tmp", sizeof ".tmp");
-	if (io_stat(path, &st, NULL) == 0)
-		return ls_err_set(err, -EEXIST,
-				  "'%s' exists: another program captures this database", path);
 	f->fd = io_open(f->tmp, O_RDWR | O_CREAT | O_TRUNC, dir->file_mode, err);
 	if (f->fd < 0)
 		return f->fd;
-	io_own(f->fd, dir->uid, dir->gid);
+	if (dir->others)
+		io_own(f->fd, dir->uid, dir->gid);
 	return 0;
 }
 
@@ -88,9 +85,14 @@ stage_commit(struct stage_file *f, int64_t time_ms, struct ls_err *err)
 		return ls_err_set(err, -ENOMEM, "stage: out of memory");
 	/* The name first: most file systems then make both durable with one journal commit, and
 	 * find nothing left to do for the directory. */
-	if ((rc = drain(f, err)) < 0 || (rc = io_set_time(f->fd, time_ms, err)) < 0 ||
-	    (rc = io_rename(f->tmp, path, err)) < 0)
+	if ((rc = drain(f, err)) < 0 || (rc = io_set_time(f->fd, time_ms, err)) < 0)
 		return rc;
+	if ((rc = io_rename_new(f->tmp, path, err)) < 0)
+		return rc == -EEXIST ? ls_err_set(err, rc,
+						  "'%s' exists: another program captures this "
+						  "database",
+						  path)
+				     : rc;
 	free(f->tmp);
 	f->tmp = NULL;
 	if ((rc = io_fsync(f->fd, path, err)) == 0)

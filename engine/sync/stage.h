@@ -26,7 +26,8 @@ LS_MUST_USE int
 stage_begin(const struct statedir *dir, uint64_t txid, struct stage_file *ret, struct ls_err *err);
 /* An ltx_sink_fn; arg is the stage_file. */
 int stage_write(void *arg, const void *p, size_t n, struct ls_err *err);
-/* Time of the file = transaction time; fsync, rename, fsync of the directory. */
+/* Time of the file = transaction time; rename, fsync, fsync of the directory. -EEXIST: there is one
+ * of this TXID, which stays. */
 LS_MUST_USE int stage_commit(struct stage_file *f, int64_t time_ms, struct ls_err *err);
 /* Removes it unless committed. Safe after commit and on a zeroed struct with fd -1. */
 void stage_abort(struct stage_file *f);

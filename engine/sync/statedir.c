@@ -10,6 +10,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { HOLD_S = 7 * 24 * 3600 };
 
@@ -94,7 +95,8 @@ statedir_open(const char *path, const struct stat *db, const struct stat *db_dir
 			       .file_mode = db->st_mode & 0666,
 			       .dir_mode = db_dir->st_mode & 0777,
 			       .uid = db->st_uid,
-			       .gid = db->st_gid};
+			       .gid = db->st_gid,
+			       .others = db->st_uid != geteuid() || db->st_gid != getegid()};
 	s->path = strdup(path);
 	s->ltx0 = s->path ? io_join(path, "ltx/0") : NULL;
 	if (!s->ltx0)

@@ -19,6 +19,7 @@ struct statedir {
 	mode_t file_mode, dir_mode;
 	uid_t uid;
 	gid_t gid;
+	bool others; /* these are not those of our process */
 };
 
 /* Makes the directories, removes *.tmp left by a crash, takes the lock and writes the holder

@@ -80,22 +80,39 @@ upload_read_cursor(const char *meta_path, const struct conf_replica *conf, uint6
 }
 
 static int
-write_cursor(struct upload *u, struct ls_err *err)
+open_cursor(struct upload *u, struct ls_err *err)
 {
 	ls_autofree char *path = in_home(u, "cursor");
-	ls_autoclose int fd = -1;
-	uint8_t raw[CURSOR_SIZE] = "LSCURSR1";
 
 	if (!path)
 		return ls_err_set(err, -ENOMEM, "cursor: out of memory");
+	if (u->cursor_fd < 0)
+		u->cursor_fd = io_open(path, O_WRONLY | O_CREAT, u->dir->file_mode, err);
+	return u->cursor_fd < 0 ? u->cursor_fd : 0;
+}
+
+static void
+close_cursor(struct upload *u)
+{
+	if (u->cursor_fd >= 0)
+		close(u->cursor_fd);
+	u->cursor_fd = -1;
+}
+
+static int
+write_cursor(struct upload *u, struct ls_err *err)
+{
+	uint8_t raw[CURSOR_SIZE] = "LSCURSR1";
+	int rc = u->cursor_fd < 0 ? open_cursor(u, err) : 0;
+
+	if (rc < 0)
+		return rc;
 	put_be32(raw + 8, CURSOR_VERSION);
 	put_be64(raw + 16, url_crc(u->conf));
 	put_be64(raw + 24, u->info.acked);
 	put_be64(raw + 32, 1);
 	put_be64(raw + 40, crc64(0, raw, 40));
-	if ((fd = io_open(path, O_WRONLY | O_CREAT, u->dir->file_mode, err)) < 0)
-		return fd;
-	return io_pwrite(fd, raw, sizeof raw, 0, err);
+	return io_pwrite(u->cursor_fd, raw, sizeof raw, 0, err);
 }
 
 /* What a crash has left. */
@@ -125,6 +142,7 @@ upload_open(const struct statedir *dir, const struct conf_replica *conf, bool ow
 	}
 	u->dir = dir;
 	u->conf = conf;
+	u->cursor_fd = -1;
 	u->own_copies = own_copies;
 	if ((rc = io_mkdirs(u->home, dir->dir_mode, err)) < 0 ||
 	    (rc = conf_open_store(conf, &u->store, err)) < 0 ||
@@ -144,6 +162,7 @@ upload_close(struct upload *u)
 	if (!u)
 		return;
 	catalog_log_close(u->log);
+	close_cursor(u);
 	store_close(u->store);
 	free(u->home);
 	free(u);
@@ -255,7 +274,7 @@ upload_local_open(const struct statedir *dir, uint64_t txid, struct upload_local
 	*ret = (struct upload_local){.fd = -1, .path = stage_path(dir, txid)};
 	if (!ret->path)
 		return ls_err_set(err, -ENOMEM, "upload: out of memory");
-	ret->fd = io_open(ret->path, O_RDONLY, 0, err);
+	ret->fd = io_open(ret->path, O_RDONLY | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW, 0, err);
 	if (ret->fd < 0)
 		return ret->fd;
 	if ((rc = io_fstat(ret->fd, &st, err)) < 0 ||
@@ -266,6 +285,9 @@ upload_local_open(const struct statedir *dir, uint64_t txid, struct upload_local
 		return ls_err_set(err, -EBADMSG, "local file '%s' holds other TXIDs", ret->path);
 	ret->size = (uint64_t)st.st_size;
 	ret->time_ms = h.time_ms;
+	ret->stamped =
+		S_ISREG(st.st_mode) &&
+		st.st_mtim.tv_sec * INT64_C(1000) + st.st_mtim.tv_nsec / 1000000 == h.time_ms;
 	return 0;
 }
 
@@ -301,11 +323,13 @@ upload_put(struct upload *u, const struct store_call *call, const struct upload_
 	   const struct catalog_file *f, struct ls_err *err)
 {
 	char key[REPLICA_KEY_MAX];
-	struct store_put p = {.key = key, .time_ms = l->time_ms, .create_only = true};
+	struct store_put p = {
+		.key = key, .time_ms = l->time_ms, .root = u->root, .create_only = true};
 	struct store_source src = {.size = l->size,
 				   .read = local_read,
 				   .arg = (void *)(uintptr_t)l,
-				   .path = l->shared ? NULL : l->path};
+				   .path = l->shared ? NULL : l->path,
+				   .path_checked = l->stamped};
 	int rc;
 
 	replica_key(&u->replica, f->level, f->min, f->max, key);
@@ -353,6 +377,7 @@ upload_rest(struct upload *u)
 {
 	if (u->log)
 		catalog_log_rest(u->log);
+	close_cursor(u);
 }
 
 bool
@@ -369,8 +394,6 @@ upload_file(struct upload *u, const struct store_call *call, uint64_t txid, stru
 	int rc;
 
 	u->local_gone = false;
-	if ((rc = upload_same_root(u, call, err)) < 0)
-		return rc;
 	if ((rc = upload_local_open(u->dir, txid, &l, err)) < 0) {
 		u->local_gone = true;
 		return rc;

@@ -14,7 +14,8 @@ struct upload {
 	struct store *store;
 	struct replica replica;
 	struct catalog_log *log;
-	char *home; /* replicas/NAME */
+	char *home;    /* replicas/NAME */
+	int cursor_fd; /* -1: not open */
 	char root[STORE_ETAG_MAX];
 	bool own_copies, local_gone;
 	struct upload_info info;
@@ -26,7 +27,8 @@ struct upload_local {
 	uint64_t size;
 	char *path;
 	int64_t time_ms;
-	bool shared; /* another replica may have a link to it */
+	bool shared;  /* another replica may have a link to it */
+	bool stamped; /* a regular file whose modification time is the transaction time */
 };
 
 /* Opens and looks at the header: a file that is not what its name says is never sent (H90). */
@@ -71,7 +73,8 @@ upload_pack(struct upload *u, const struct store_call *call, const struct levels
 LS_MUST_USE int
 upload_put(struct upload *u, const struct store_call *call, const struct upload_local *l,
 	   const struct catalog_file *f, struct ls_err *err);
-/* The root is looked at before each put: nothing is written under a bare mount point (H86). */
+/* The root is looked at before long work for a put; the put itself looks, too: nothing is written
+ * under a bare mount point (H86). */
 LS_MUST_USE int
 upload_same_root(struct upload *u, const struct store_call *call, struct ls_err *err);
 

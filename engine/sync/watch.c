@@ -3,6 +3,7 @@
 
 #include "engine/sync/watch.h"
 
+#include <limits.h>
 #include <sys/inotify.h>
 
 int
@@ -40,10 +41,11 @@ void
 watch_read(struct watch *w, watch_fn *fn, void *arg)
 {
 	_Alignas(struct inotify_event) char buf[8192];
-	ssize_t n;
+	ssize_t n, longest = sizeof(struct inotify_event) + NAME_MAX + 1;
 
-	while ((n = read(w->fd, buf, sizeof buf)) > 0)
-		for (char *p = buf; p < buf + n;) {
+	do {
+		n = read(w->fd, buf, sizeof buf);
+		for (char *p = buf; n > 0 && p < buf + n;) {
 			const struct inotify_event *e = (const void *)p;
 
 			if (e->mask & IN_Q_OVERFLOW)
@@ -52,4 +54,6 @@ watch_read(struct watch *w, watch_fn *fn, void *arg)
 				fn(arg, e->wd, e->len ? e->name : "", e->mask & IN_CLOSE_WRITE);
 			p += sizeof *e + e->len;
 		}
+		/* With room for one more that was not there, there was none. */
+	} while (n > (ssize_t)sizeof buf - longest);
 }

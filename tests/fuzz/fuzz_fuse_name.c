@@ -32,6 +32,22 @@ check_txid(const char *name)
 	FUZZ_CHECK(tree_parse_txid(back, &same, &again) && same == txid && again == TREE_DB);
 }
 
+static void
+check_old(const char *name)
+{
+	enum tree_which which = TREE_ITS_SHM, again = TREE_ITS_SHM;
+	char back[TREE_NAME_MAX];
+	uint32_t index = 0, same = 0;
+	uint64_t end = 0, end2 = 1;
+
+	if (!tree_parse_old(name, &index, &end, &which))
+		return;
+	FUZZ_CHECK(which <= TREE_ITS_SHM);
+	tree_old_name(index, end, back);
+	FUZZ_CHECK(tree_parse_old(back, &same, &end2, &again) && same == index && end2 == end &&
+		   again == TREE_THE_DB);
+}
+
 /* Down from /time, and from the day of the number taken as a time. */
 static void
 check_date(uint64_t date, const char *name)
@@ -61,6 +77,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	name[in.n] = '\0';
 	check_number(number);
 	check_txid(name);
+	check_old(name);
 	day = tree_date((int64_t)number);
 	FUZZ_CHECK(tree_date_depth(day) == 3);
 	for (int depth = 0; depth <= 3; depth++)

@@ -13,7 +13,7 @@ import pytest
 import tap
 from common import *
 
-SECONDS = 600 if os.environ.get("LS_TEST_LONG") else 20
+SECONDS = 600 if os.environ.get("LS_TEST_LONG") else 60
 KINDS = ["insert"] * 6 + ["update"] * 3 + ["delete"] * 2 + ["rollback", "big", "vacuum"]
 LEVELS = """
 levels: [{interval: 1s}, {interval: 3s}, {interval: 9s}]
@@ -169,6 +169,29 @@ def test_every_batch_of_the_fine_window_is_a_point(shm):
     restore(replica, out)
     assert check_state(out) == 100
     assert points(replica) == reachable(replica)
+
+
+def test_a_file_of_the_mount_stays_readable(shm):
+    """Its objects are merged, packed and deleted while it is open."""
+    need_fuse()
+    db, replica, out = (os.path.join(shm, n) for n in ("a.db", "rep", "out.db"))
+    c = new_database(db)
+    conf = configure(shm, db, replica, "1h")
+    with Daemon(db, replica, os.path.join(shm, "log"), config=conf).ready() as d:
+        wait_for("a backup", lambda: levels(replica)[0])
+        for _ in range(12):
+            commit(c, 1, size=200000)
+            time.sleep(0.12)
+        wait_for("batches", lambda: len(points(replica)) > 8)
+        t = points(replica)[-2]
+        restore(replica, out, "-txid", t)
+        with mounted(replica, os.path.join(shm, "mnt"), "cache_size=65536") as mnt:
+            with open(f"{mnt}/txid/{t}.db", "rb", buffering=0) as f:
+                first = f.read(4096)
+                wait_for("level 0 to go", lambda: levels(replica)[0] <= 1)
+                rest = b"".join(iter(lambda: f.read(1 << 17), b""))
+            assert first + rest == open(out, "rb").read()
+        d.stop()
 
 
 def test_a_damaged_pack_costs_its_own_points_only(shm):

@@ -1,4 +1,5 @@
 # Unit tests of engine/sync.
-UNIT_TESTS += tests/unit/test_position tests/unit/test_continuity
+UNIT_TESTS += tests/unit/test_position tests/unit/test_continuity tests/unit/test_pagehash
 tests_unit_test_position_SOURCES = tests/unit/test_position.c
 tests_unit_test_continuity_SOURCES = tests/unit/test_continuity.c
+tests_unit_test_pagehash_SOURCES = tests/unit/test_pagehash.c

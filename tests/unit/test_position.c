@@ -115,7 +115,10 @@ test_statedir_and_stage(void)
 	   "named, complete, with the transaction's time");
 	stage_abort(&f);
 	ok(stat(path, &st) == 0, "an abort after the commit removes nothing");
-	is_int(stage_begin(&s, 7, &f, &err), -EEXIST, "a TXID is never written twice");
+	is_int(stage_begin(&s, 7, &f, &err), 0, "again");
+	is_int(stage_commit(&f, 1700000000123, &err), -EEXIST, "a TXID is never written twice");
+	stage_abort(&f);
+	ok(stat(path, &st) == 0 && st.st_size == 5, "and what was there stays");
 	stage_abort(&f);
 	is_int(stage_begin(&s, 8, &f, &err), 0, "begin another");
 	stage_abort(&f);
