@@ -81,8 +81,8 @@ audit(struct dbreplica *r, const struct store_call *call, struct ls_err *err)
 		return rc;
 	if (a.missing)
 		return ls_err_set(err, -ENOENT,
-				  "%zu objects are gone that were in the replica, '%s' for one: "
-				  "somebody else deletes there",
+				  "%zu objects are gone that were in the replica, or are other "
+				  "ones, '%s' for one: somebody else works there",
 				  a.missing, a.first);
 	if (a.foreign)
 		log_write(LOG_WARN, "objects appeared in the replica that were not written here",

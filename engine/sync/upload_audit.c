@@ -40,9 +40,9 @@ find_missing(const struct upload *u, const struct catalog *before, const struct 
 	const struct catalog *now = catalog_log_catalog(u->log);
 
 	for (size_t i = 0; i < before->total; i++) {
-		const struct catalog_file *f = &before->files[i];
+		const struct catalog_file *f = &before->files[i], *there = catalog_find(listed, f);
 
-		if (catalog_find(listed, f) || !catalog_find(now, f))
+		if ((there && there->size == f->size) || !catalog_find(now, f))
 			continue;
 		note(u, f, a);
 		a->missing++;

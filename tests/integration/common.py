@@ -207,7 +207,10 @@ class Daemon:
         def seen():
             assert self.p.poll() is None or re.search(pattern, self.text()), "it ended:\n" + self.text()
             return re.search(pattern, self.text())
-        return wait_for(f"'{pattern}' in the log", seen, seconds)
+        try:
+            return wait_for(f"'{pattern}' in the log", seen, seconds)
+        except AssertionError as e:
+            raise AssertionError(f"{e}, which ends with:\n{self.text()[-3000:]}") from None
 
     def ready(self):
         self.wait_log("caught up|resuming")

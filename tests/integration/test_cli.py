@@ -177,11 +177,11 @@ def test_bad_configuration(tmp_path, text, message):
 
 def test_configuration_warnings_and_expansion(tmp_path, monkeypatch):
     conf = tmp_path / "c.yml"
-    conf.write_text("verify-compaction: true\ndbs:\n- path: ${WHERE}/a.db\n  pathh: x\n  replica:\n    url: file://${WHERE}/r\n")
+    conf.write_text("mcp-addr: x\ndbs:\n- path: ${WHERE}/a.db\n  pathh: x\n  replica:\n    url: file://${WHERE}/r\n")
     monkeypatch.setenv("WHERE", str(tmp_path))
     p = litestream("databases", "-config", conf)
     assert f"{tmp_path}/a.db" in p.out
-    assert "verify-compaction" in p.err and "pathh" in p.err and "line 4" in p.err
+    assert "mcp-addr" in p.err and "pathh" in p.err and "line 4" in p.err
     assert "$" in litestream("databases", "-no-expand-env", "-config", conf, ok=None).out
 
 

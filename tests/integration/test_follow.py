@@ -106,17 +106,17 @@ def test_goes_on_with_readers_beside(place):
         with Follower(p).ready() as f:
             t = threading.Thread(target=read)
             t.start()
-            for n in range(200):
-                commit(p.c, 1, 500)
+            wait_for("some states", lambda: [commit(p.c, 1, 500)] and seen and (len(set(map(str, seen))) > 5 or isinstance(seen[-1], BaseException)))
             d.stop()
-            f.reaches(205)
+            n = p.c.execute("SELECT n FROM meta").fetchone()[0]
+            f.reaches(n)
             stop.set()
             t.join()
             f.stop()
     assert all(isinstance(s, int) for s in seen), seen[-1]
-    assert seen == sorted(seen) and len(set(seen)) > 3, "it moved on, and only forwards"
+    assert seen == sorted(seen), "only forwards"
     assert_followed(p)
-    assert read_state(p.out, full=True) == 205
+    assert read_state(p.out, full=True) == n
 
 
 def test_resumes(place):

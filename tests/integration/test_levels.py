@@ -354,13 +354,13 @@ def test_what_happens_behind_our_back_is_seen(shm):
             time.sleep(0.1)
         d.wait_log("replica is as it should be")
         assert "verification failed" not in d.text() and "validation error" not in d.text()
-        os.makedirs(f"{replica}/ltx/3", exist_ok=True)
-        with open(f"{replica}/ltx/3/0000000000000002-0000000000000003.ltx", "wb") as f:
+        os.makedirs(f"{replica}/ltx/8", exist_ok=True)
+        with open(f"{replica}/ltx/8/0000000000000002-0000000000000003.ltx", "wb") as f:
             f.write(b"foreign" * 40)
         d.wait_log("appeared in the replica that were not written here")
         os.unlink(f"{replica}/ltx/9/{sorted(os.listdir(replica + '/ltx/9'))[-1]}")
         d.wait_log("are gone that were in the replica")
-        os.unlink(f"{replica}/ltx/3/0000000000000002-0000000000000003.ltx")
+        os.unlink(f"{replica}/ltx/8/0000000000000002-0000000000000003.ltx")
         commit(c)
         wait_for("health", lambda: d.text().rfind("resuming") > d.text().rfind("are gone that were") or "full image" in d.text()[d.text().rfind("are gone that were"):])
         d.stop()
