@@ -50,6 +50,7 @@ compare(struct dbreplica *r, uint64_t newest, const char **why, struct ls_err *e
 	int rc;
 
 	*why = "";
+	r->other_tail = false;
 	if (info->fresh || !info->has_base)
 		*why = "the replica holds no full backup";
 	else if (!info->whole)
@@ -61,6 +62,7 @@ compare(struct dbreplica *r, uint64_t newest, const char **why, struct ls_err *e
 	if ((rc = upload_same_tail(r->upload, NULL, &same, err)) < 0 ||
 	    (rc = dbtask_spool_has(t, info->remote_max + 1, newest, &whole, err)) < 0)
 		return rc;
+	r->other_tail = !same;
 	if (!same)
 		*why = "the newest file of the replica is not the one that was written here";
 	else if (!whole)
@@ -95,6 +97,8 @@ join(struct dbreplica *r, struct ls_err *err)
 		return ls_err_set(err, -ESTALE, "the replica is ahead of the local record");
 	if ((rc = compare(r, atomic_load(&t->staged), &why, err)) < 0)
 		return rc;
+	if (r->other_tail && atomic_load(&r->acked) == atomic_load(&t->staged))
+		return ls_err_set(err, -ESTALE, "the replica has another file of our newest TXID");
 	if (*why) {
 		dbtask_set_behind(r, why);
 		return 0;

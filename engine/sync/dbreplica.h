@@ -35,6 +35,7 @@ struct dbreplica {
 	struct dbtask *task;
 	const struct conf_replica *conf;
 	struct upload *upload; /* NULL while the database is closed */
+	bool other_tail;       /* its newest file is not the one that was written here */
 	_Atomic enum dbreplica_state state;
 
 	/* Upload lane. It holds uploading while it works; whoever closes the task takes it first.

@@ -71,6 +71,7 @@ struct meeting {
 	size_t met;	   /* replicas that answered */
 	size_t good;	   /* those that can go on from what they have */
 	uint64_t top;	   /* newest TXID in one of them */
+	bool clash;	   /* one of them has another file of our newest TXID */
 	const char *why;   /* one of them cannot; "" */
 	const char **whys; /* of each */
 };
@@ -108,6 +109,7 @@ meet_all(struct dbtask *t, bool found, struct meeting *m, struct ls_err *err)
 		m->met++;
 		m->top = newest > m->top ? newest : m->top;
 		m->good += found && !*m->whys[i];
+		m->clash |= found && r->other_tail && newest == t->capture.pos.txid;
 		if (!*m->why)
 			m->why = m->whys[i];
 		atomic_store(&r->state, DBREPLICA_BEHIND);
@@ -129,6 +131,8 @@ decide(struct dbtask *t, bool found, const struct meeting *m, const char **why, 
 		*why = m->why;
 	else if (m->top > t->capture.pos.txid)
 		*why = "a replica is ahead of the local record";
+	else if (m->clash)
+		*why = "a replica has another file of our newest TXID";
 	if (**why)
 		return 0;
 	t->capture.may_differ = true;

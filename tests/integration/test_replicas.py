@@ -229,24 +229,35 @@ def test_one_that_was_emptied_or_replaced(place, shm):
     assert litestream("verify", "-replica", "two", "-config", p.conf, p.db).out.endswith("sound\n")
 
 
-def test_a_foreign_history_in_the_second_one(place, shm):
-    """It is longer than ours: both go on behind it, and what it holds stays."""
+@pytest.mark.parametrize("ours", [0, 2, 5, 8])
+@pytest.mark.parametrize("away", [False, True])
+def test_a_foreign_history_in_the_second_one(ours, away, place, shm):
+    """It is shorter than ours, as long, or longer: all go on behind it, and what it holds stays."""
     p = place
     other = os.path.join(shm, "other.db")
     o = new_database(other)
-    for _ in range(8):
+    for _ in range(5):
         commit(o, 1)
         once(other, p.two)
-    old = txids(p.two)
+    old = {f: sha(os.path.join(p.two, "ltx/0", f)) for f in os.listdir(os.path.join(p.two, "ltx/0"))}
     c = connect(p.db)
-    commit(c, 3)
+    for _ in range(ours):
+        commit(c)
+        once(p.db, p.one)
+    if away:
+        cut_off(p.two)
+        open(p.two, "w").close()        # so that it is not made anew
     with start(p) as d:
         d.ready()
+        if away:
+            os.unlink(p.two)
+            bring_back(p.two)
         commit(c, 3)
         wait_same(p, p.one, p.two)
+        litestream("sync", "-wait", "-socket", p.sock, p.db)
         d.stop()
-    assert set(old) <= set(txids(p.two)), "nothing of it was overwritten"
-    assert int(txids(p.one)[-1], 16) > len(old)
+    assert txids(p.one)[-1] == txids(p.two)[-1]
+    assert old.items() <= {f: sha(os.path.join(p.two, "ltx/0", f)) for f in os.listdir(os.path.join(p.two, "ltx/0"))}.items(), "nothing of it was overwritten"
 
 
 def test_restore_takes_the_newest_and_fails_over(place, shm):
