@@ -2,6 +2,7 @@
 /* The upload lane of a replica, and meeting it. */
 #include "config.h"
 
+#include "engine/base/io.h"
 #include "engine/base/log.h"
 #include "engine/sync/dbtask.h"
 
@@ -70,6 +71,17 @@ compare(struct dbreplica *r, uint64_t newest, const char **why, struct ls_err *e
 	return 0;
 }
 
+static bool
+is_near(const struct conf_replica *conf)
+{
+	ls_autoclose int fd = -1;
+
+	if (strcmp(conf->type, "file") != 0)
+		return false;
+	fd = io_open(conf->path, O_RDONLY | O_DIRECTORY, 0, NULL);
+	return fd >= 0 && !io_remote_fs(fd);
+}
+
 int
 dbreplica_meet(struct dbreplica *r, bool found, const char **ret_why, struct ls_err *err)
 {
@@ -79,6 +91,7 @@ dbreplica_meet(struct dbreplica *r, bool found, const char **ret_why, struct ls_
 	if (rc < 0)
 		return rc;
 	atomic_store(&r->acked, upload_info(r->upload)->remote_max);
+	r->near = is_near(r->conf);
 	return found ? compare(r, r->task->capture.pos.txid, ret_why, err) : 0;
 }
 

@@ -35,6 +35,7 @@ struct dbreplica {
 	struct dbtask *task;
 	const struct conf_replica *conf;
 	struct upload *upload; /* NULL while the database is closed */
+	bool near;	       /* a directory of this host: a put does not wait for a network */
 	bool other_tail;       /* its newest file is not the one that was written here */
 	_Atomic enum dbreplica_state state;
 

@@ -25,6 +25,7 @@ enum {
 	SECOND_LOOK_MS = 64,
 	REST_LOOKS = 3,	  /* as many that saw nothing, the last ones 30 s apart: it is at rest */
 	FLIGHT_STEPS = 6, /* 1 ms doubling */
+	SEND_NOW = 2,	  /* batches */
 	BUSY_LOOK_MS = 8, /* while the horizon moves and no token is free */
 	LEAVE_S = 30,	  /* so long a replica that is away is waited for */
 	LEAVE_RETRY_MS = 1000,
@@ -94,12 +95,29 @@ fleet_of_capture_job(struct job *job)
 	return LS_CONTAINER(job, struct dbtask, capture_job);
 }
 
+/* A batch or two for a replica that is near go there at once, without another thread; no snapshot:
+ * the next capture may be urgent. */
+static void
+send_now(struct dbreplica *r)
+{
+	uint64_t left = atomic_load(&r->task->staged) - atomic_load(&r->acked);
+
+	if (!r->near || atomic_load(&r->state) != DBREPLICA_READY || atomic_load(&r->failing) ||
+	    atomic_load(&r->image) || left == 0 || left > SEND_NOW ||
+	    dbreplica_due_ns(r) == UINT64_MAX || atomic_exchange(&r->upload_busy, true))
+		return;
+	dbreplica_upload(r);
+	atomic_store(&r->upload_busy, false);
+}
+
 void
 fleet_run_capture(struct job *job)
 {
 	struct dbtask *t = fleet_of_capture_job(job);
 
 	dbtask_capture(t);
+	for (size_t i = 0; i < t->nreplicas; i++)
+		send_now(&t->replicas[i]);
 	fleet_job_ended(t->fleet, t, &t->capture_busy, NULL);
 }
 
@@ -136,8 +154,8 @@ run_leave(struct job *job)
 void
 fleet_start_job(struct job_pool *pool, struct job *job, atomic_bool *busy)
 {
-	atomic_store(busy, true);
-	job_submit(pool, job);
+	if (!atomic_exchange(busy, true))
+		job_submit(pool, job);
 }
 
 /* Whether a lane of a replica works. */
