@@ -121,6 +121,37 @@ same_pack(const struct catalog_file *a, const struct catalog_file *b)
 	return a && a->size == b->size && a->etag && b->etag && strcmp(a->etag, b->etag) == 0;
 }
 
+/* The file of level 0 that begins here, or NULL. */
+static const struct catalog_file *
+beginning(const struct catalog *c, uint64_t min)
+{
+	const struct catalog_file key = {.min = min};
+	const struct catalog_file *f = c->files + catalog_place(c, &key);
+
+	return f < c->files + c->first[1] && f->min == min ? f : NULL;
+}
+
+static bool
+is_of(const struct catalog_file *f, const struct catalog_file *pack)
+{
+	return f->pack_min == pack->min && f->pack_max == pack->max;
+}
+
+/* Whether an older catalog knows all of a pack: not what was an object, too, when it was made, and
+ * is none any more. */
+static bool
+knows(const struct catalog *known, const struct catalog *c, const struct catalog_file *pack)
+{
+	for (uint64_t at = pack->min; at <= pack->max;) {
+		const struct catalog_file *f = beginning(c, at);
+
+		if (!f && (!(f = beginning(known, at)) || !is_of(f, pack)))
+			return false;
+		at = f->max + 1;
+	}
+	return true;
+}
+
 /* The files of a pack as an older catalog has them. */
 static int
 take_known(const struct catalog *c, const struct catalog *known, const struct catalog_file *pack,
@@ -130,8 +161,7 @@ take_known(const struct catalog *c, const struct catalog *known, const struct ca
 	const struct catalog_file *v = known->files + catalog_place(known, &first);
 
 	for (; v < known->files + known->first[1] && v->max <= pack->max; v++) {
-		bool ours = v->pack_min == pack->min && v->pack_max == pack->max;
-		int rc = ours && !catalog_find(c, v) ? catalog_add(found, v, err) : 0;
+		int rc = is_of(v, pack) && !catalog_find(c, v) ? catalog_add(found, v, err) : 0;
 
 		if (rc < 0)
 			return rc;
@@ -177,7 +207,7 @@ unpack(struct catalog *c, const struct replica *r, const struct store_call *call
 
 		if (!is_wanted(ch, pack))
 			continue;
-		if (known && same_pack(catalog_find(known, pack), pack))
+		if (known && same_pack(catalog_find(known, pack), pack) && knows(known, c, pack))
 			rc = take_known(c, known, pack, &found, err);
 		else
 			rc = read_or_pass(c, r, call, pack, &found, err);

@@ -49,7 +49,7 @@ struct dbreplica {
 	_Atomic int64_t synced_ms; /* wall clock of the last upload that left nothing over */
 	_Atomic bool failing;
 	struct backoff backoff;
-	unsigned errors; /* in a row */
+	_Atomic unsigned errors; /* in a row */
 	_Atomic uint64_t retry_ns;
 	struct ls_err last; /* error, as it was logged */
 	struct trouble trouble;
