@@ -198,8 +198,10 @@ give_base(struct dbtask *t, struct dbreplica *r, struct ls_err *err)
 		}
 	}
 	held_end(&h);
-	if (rc == 0)
-		t->need_image = true; /* its file is not here: a new one is needed */
+	if (rc == 0) { /* its file is not here: a new one is needed, even if nothing differs */
+		t->need_image = true;
+		t->capture.may_differ = false;
+	}
 	return rc;
 }
 
