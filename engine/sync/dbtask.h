@@ -84,6 +84,8 @@ struct dbtask {
 	struct dbtask *next_ready; /* these two under the fleet's lock */
 	bool ready;
 	uint64_t next_look_ns;
+	uint64_t token_look_ns; /* when a look found that no token was free, and */
+	uint32_t token_mx;	/* how many frames there were */
 	unsigned quiet, flight; /* looks in a row that saw nothing, that saw a commit under way */
 	int wal_wd;
 	unsigned scan;	   /* the last scan of its directory that has seen it */

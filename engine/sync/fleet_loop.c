@@ -26,6 +26,7 @@ enum {
 	REST_LOOKS = 3,	  /* as many that saw nothing, the last ones 30 s apart: it is at rest */
 	FLIGHT_STEPS = 6, /* 1 ms doubling */
 	SEND_NOW = 2,	  /* batches */
+	CALM_FRAMES = 64, /* between two looks */
 	BUSY_LOOK_MS = 8, /* while the horizon moves and no token is free */
 	LEAVE_S = 30,	  /* so long a replica that is away is waited for */
 	LEAVE_RETRY_MS = 1000,
@@ -225,6 +226,25 @@ start_capture(struct fleet *f, struct dbtask *t)
 	fleet_start_job(f->capture_pool, &t->capture_job, &t->capture_busy);
 }
 
+/* The next look tells whether the WAL fills up meanwhile. A writer at full speed is looked at every
+ * few milliseconds; one that is calm after its next write. */
+static void
+wait_for_token(struct fleet *f, struct dbtask *t, uint64_t now, uint64_t when)
+{
+	uint32_t mx = t->capture.seen.mx_frame, before = t->token_mx;
+	bool calm = mx >= before && mx - before <= CALM_FRAMES;
+
+	t->next_look_ns = dbtask_next_look(t, now, when);
+	if (calm && f->watch.fd >= 0 && !t->db.remote_fs &&
+	    t->next_look_ns - now <= now - t->token_look_ns) {
+		fleet_set_wal_watch(f, t, watch_wal(&f->watch, t->db.wal_path));
+		if (t->wal_wd >= 0)
+			t->next_look_ns = when;
+	}
+	t->token_look_ns = now;
+	t->token_mx = mx;
+}
+
 static void
 look(struct fleet *f, struct dbtask *t, uint64_t now)
 {
@@ -256,7 +276,7 @@ look(struct fleet *f, struct dbtask *t, uint64_t now)
 	if (t->state != DBTASK_OPEN && when > now)
 		t->next_look_ns = when;
 	else if (when > now)
-		t->next_look_ns = dbtask_next_look(t, now, when);
+		wait_for_token(f, t, now, when);
 }
 
 static void
