@@ -110,50 +110,69 @@ load(struct cmd_verify *v, const struct replica *r, const struct store_call *cal
 	return check_chain(v, err);
 }
 
-/* The deep part runs beside the reading of all objects. */
-struct deep {
-	struct cmd_verify *v;
-	const struct conf_db *db;
-	struct store *store;
-	const struct store_call *call;
+/* SQLite's check and the comparison, beside the reading of the objects. */
+struct checking {
+	struct cmd_verify_deep *deep;
 	struct ls_err err;
 	int rc;
 };
 
 static void *
-run_deep(void *arg)
+run_check(void *arg)
 {
-	struct deep *d = arg;
+	struct checking *c = arg;
 
-	d->rc = cmd_verify_deep(d->v, d->db, d->store, d->call, &d->err);
+	c->rc = cmd_verify_deep_check(c->deep, &c->err);
 	return NULL;
+}
+
+static int
+read_objects(struct cmd_verify *v, const struct replica *r, const struct store_call *call,
+	     const struct catalog *sound, struct ls_err *err)
+{
+	struct verify_opts opts = {.parallelism = v->parallelism, .sound = sound, .progress = show};
+	struct progress progress;
+	int rc;
+
+	progress_init(&progress);
+	opts.arg = &progress;
+	rc = verify_objects(r, call, &v->cat, &opts, &v->objects, err);
+	progress_done(&progress);
+	return rc;
+}
+
+/* First a restore, then what it has not read is read, while what it wrote is checked. */
+static int
+check_deep(struct cmd_verify *v, const struct conf_db *db, const struct replica *r,
+	   const struct store_call *call, struct ls_err *err)
+{
+	struct cmd_verify_deep deep;
+	struct checking c = {.deep = &deep};
+	pthread_t thread;
+	int rc = cmd_verify_deep_begin(v, db, r->store, call, &deep, err);
+	bool checks = rc == 0 && (rc = job_thread(&thread, "check", run_check, &c, err)) == 0;
+
+	if (rc >= 0)
+		rc = read_objects(v, r, call, &deep.sound, err);
+	if (checks)
+		pthread_join(thread, NULL);
+	if (rc == 0 && (rc = c.rc) < 0)
+		*err = c.err;
+	cmd_verify_deep_end(&deep);
+	return rc;
 }
 
 static int
 check_all(struct cmd_verify *v, const struct conf_db *db, struct store *store,
 	  const struct store_call *call, struct ls_err *err)
 {
-	struct verify_opts opts = {.parallelism = v->parallelism, .progress = show};
-	struct deep deep = {.v = v, .db = db, .store = store, .call = call};
-	struct progress progress;
 	struct replica r;
-	pthread_t thread;
 	int rc;
 
 	replica_init(&r, store);
-	if ((rc = load(v, &r, call, err)) < 0 ||
-	    (v->deep && (rc = job_thread(&thread, "deep", run_deep, &deep, err)) < 0))
+	if ((rc = load(v, &r, call, err)) < 0)
 		return rc;
-	progress_init(&progress);
-	opts.arg = &progress;
-	rc = verify_objects(&r, call, &v->cat, &opts, &v->objects, err);
-	progress_done(&progress);
-	if (!v->deep)
-		return rc;
-	pthread_join(thread, NULL);
-	if (rc == 0 && (rc = deep.rc) < 0)
-		*err = deep.err;
-	return rc;
+	return v->deep ? check_deep(v, db, &r, call, err) : read_objects(v, &r, call, NULL, err);
 }
 
 /* ---- what is told ---- */

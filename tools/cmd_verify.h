@@ -33,8 +33,23 @@ struct cmd_verify {
 	struct compare_result compared;
 };
 
-/* Restores, lets SQLite check and compares; db may be NULL. Fails when even that was not begun. */
-LS_MUST_USE int cmd_verify_deep(struct cmd_verify *v, const struct conf_db *db, struct store *store,
-				const struct store_call *call, struct ls_err *err);
+/* The deep part. */
+struct cmd_verify_deep {
+	struct cmd_verify *v;
+	const struct store_call *call;
+	char *dir, *path; /* of what was restored */
+	struct compare live;
+	bool held;
+	struct catalog sound; /* what the restore has read and found sound */
+};
+
+/* Holds the live database, if db is not NULL, and restores. Call cmd_verify_deep_end() in any case.
+ * 1: the restore failed, which is a finding. Fails when even that was not begun. */
+LS_MUST_USE int cmd_verify_deep_begin(struct cmd_verify *v, const struct conf_db *db,
+				      struct store *store, const struct store_call *call,
+				      struct cmd_verify_deep *ret, struct ls_err *err);
+/* Lets SQLite check what was restored, and compares. */
+LS_MUST_USE int cmd_verify_deep_check(struct cmd_verify_deep *d, struct ls_err *err);
+void cmd_verify_deep_end(struct cmd_verify_deep *d);
 
 #endif

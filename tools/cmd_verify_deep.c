@@ -18,18 +18,28 @@ enum {
 };
 
 static int
-restore(struct cmd_verify *v, const char *path, uint64_t txid, struct store *store,
-	const struct store_call *call)
+note_read(void *arg, const struct catalog_file *f, struct ls_err *err)
 {
-	struct restore_opts opts = {.output = path,
+	struct cmd_verify_deep *d = arg;
+
+	return catalog_add(&d->sound, f, err);
+}
+
+static int
+restore(struct cmd_verify_deep *d, uint64_t txid, struct store *store)
+{
+	struct cmd_verify *v = d->v;
+	struct restore_opts opts = {.output = d->path,
 				    .target = {.txid = txid},
 				    .force = true,
-				    .parallelism = v->parallelism};
+				    .parallelism = v->parallelism,
+				    .read = note_read,
+				    .read_arg = d};
 	struct restore_result result;
 	int rc;
 
 	v->check = (struct ls_err){0};
-	rc = restore_run(store, call, &opts, &result, &v->check);
+	rc = restore_run(store, d->call, &opts, &result, &v->check);
 	if (rc == 0) {
 		v->txid = result.txid;
 		v->check = (struct ls_err){0}; /* what was tried on the way */
@@ -53,14 +63,15 @@ hold(const struct conf_db *db, const struct store_call *call, struct compare *c,
 
 /* What the live database holds may just be on its way. */
 static int
-restore_held(struct cmd_verify *v, const char *path, uint64_t txid, struct store *store,
-	     const struct store_call *call)
+restore_held(struct cmd_verify_deep *d, struct store *store)
 {
-	int rc = restore(v, path, txid, store, call);
+	struct cmd_verify *v = d->v;
+	uint64_t txid = d->live.held.txid;
+	int rc = restore(d, txid, store);
 
 	for (int i = 0; rc == -ENOENT && i < ARRIVE_TRIES; i++)
-		if ((rc = stop_sleep(call->stop, ARRIVE_WAIT_MS)) == 0)
-			rc = restore(v, path, txid, store, call);
+		if ((rc = stop_sleep(d->call->stop, ARRIVE_WAIT_MS)) == 0)
+			rc = restore(d, txid, store);
 	if (rc < 0) {
 		v->live_why = v->check;
 		v->live = CMD_VERIFY_UNKNOWN;
@@ -126,32 +137,60 @@ make_dir(char **ret, struct ls_err *err)
 	return mkdtemp(*ret) ? 0 : ls_err_sys(err, errno, "make directory '%s'", *ret);
 }
 
-int
-cmd_verify_deep(struct cmd_verify *v, const struct conf_db *db, struct store *store,
-		const struct store_call *call, struct ls_err *err)
+/* What went wrong is a finding, unless it was the looking. */
+static int
+conclude(const struct cmd_verify *v, int rc, struct ls_err *err)
 {
-	ls_autofree char *dir = NULL, *path = NULL;
-	struct compare c = {.held = {.db = {.wal_fd = -1}}};
-	int rc, ignored;
-	bool held;
-
-	if ((rc = make_dir(&dir, err)) < 0)
-		return rc;
-	if (!(path = io_join(dir, "restored.db")))
-		return ls_err_set(err, -ENOMEM, "out of memory");
-	if (db && (rc = hold(db, call, &c, &v->live_why)) < 0)
-		v->live = rc == -ENOENT ? CMD_VERIFY_ABSENT : CMD_VERIFY_UNKNOWN;
-	held = db && rc == 0;
-	rc = held ? restore_held(v, path, c.held.txid, store, call)
-		  : restore(v, path, 0, store, call);
-	if (rc == 0)
-		rc = check_restored(v, path, held ? &c : NULL, call->stop, err);
-	compare_end(&c);
-	ignored = io_unlink(path, NULL);
-	ignored = io_rmdir(dir, NULL);
-	(void)ignored;
 	if (rc == -ECANCELED)
 		return ls_err_set(err, rc, "interrupted");
-	/* What went wrong is a finding, unless it was the looking. */
-	return rc < 0 && !v->check.code && !v->live_why.code ? rc : 0;
+	return rc < 0 && (v->check.code || v->live_why.code) ? 1 : rc;
+}
+
+int
+cmd_verify_deep_begin(struct cmd_verify *v, const struct conf_db *db, struct store *store,
+		      const struct store_call *call, struct cmd_verify_deep *ret,
+		      struct ls_err *err)
+{
+	struct cmd_verify_deep *d = ret;
+	int rc;
+
+	*d = (struct cmd_verify_deep){
+		.v = v, .call = call, .live = {.held = {.db = {.wal_fd = -1}}}};
+	if ((rc = make_dir(&d->dir, err)) < 0)
+		return rc;
+	if (!(d->path = io_join(d->dir, "restored.db")))
+		return ls_err_set(err, -ENOMEM, "out of memory");
+	if (db && (rc = hold(db, call, &d->live, &v->live_why)) < 0)
+		v->live = rc == -ENOENT ? CMD_VERIFY_ABSENT : CMD_VERIFY_UNKNOWN;
+	d->held = db && rc == 0;
+	rc = d->held ? restore_held(d, store) : restore(d, 0, store);
+	if (rc < 0)
+		catalog_done(&d->sound);
+	catalog_sort(&d->sound);
+	return conclude(v, rc, err);
+}
+
+int
+cmd_verify_deep_check(struct cmd_verify_deep *d, struct ls_err *err)
+{
+	int rc = check_restored(d->v, d->path, d->held ? &d->live : NULL, d->call->stop, err);
+
+	rc = conclude(d->v, rc, err);
+	return rc < 0 ? rc : 0;
+}
+
+void
+cmd_verify_deep_end(struct cmd_verify_deep *d)
+{
+	int ignored = 0;
+
+	compare_end(&d->live);
+	if (d->path)
+		ignored = io_unlink(d->path, NULL);
+	if (d->dir)
+		ignored = io_rmdir(d->dir, NULL);
+	(void)ignored;
+	catalog_done(&d->sound);
+	free(d->path);
+	free(d->dir);
 }

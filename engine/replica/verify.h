@@ -13,7 +13,8 @@
 enum { VERIFY_DAMAGE_MAX = 100 };
 
 struct verify_opts {
-	unsigned parallelism; /* threads; 0: number of cores, at most 8 */
+	unsigned parallelism;	     /* threads; 0: number of cores, at most 8 */
+	const struct catalog *sound; /* what has been read already and needs not be; or NULL */
 	/* May be NULL; from any thread, one call at a time. */
 	void (*progress)(void *arg, uint64_t done, uint64_t total);
 	void *arg;

@@ -41,6 +41,8 @@ write_ltx(struct replica *r, const struct store_call *call, const struct restore
 	if (rc == 0)
 		rc = restore_pages_end(pages, false, &ret->page_size, &commit, err);
 	restore_pages_free(pages);
+	for (size_t i = 0; rc == 0 && opts->read && i < plan->n; i++)
+		rc = opts->read(opts->read_arg, plan->files[i], err);
 	ret->txid = plan->txid;
 	ret->size = (uint64_t)commit * ret->page_size;
 	ret->nfiles = plan->n;

@@ -31,6 +31,9 @@ struct restore_opts {
 	/* May be NULL; from any thread, one call at a time; short. */
 	void (*progress)(void *arg, const struct restore_progress *p);
 	void *progress_arg;
+	/* May be NULL: called at the end for each LTX file that was read, whole, and is sound. */
+	int (*read)(void *arg, const struct catalog_file *f, struct ls_err *err);
+	void *read_arg;
 };
 
 struct restore_result {
