@@ -72,14 +72,12 @@ choose_replica(struct mount *m, const struct conf_db *db, const struct conf_repl
 
 	if (!ranks)
 		return ls_err_set(err, -ENOMEM, "out of memory");
-	for (size_t i = 0; m->opts.replica && i < db->nreplicas; i++)
-		if (strcmp(db->replicas[i].name, m->opts.replica) == 0) {
-			*ret = &db->replicas[i];
-			return 0;
-		}
-	if (m->opts.replica)
-		return ls_err_set(err, -EINVAL, "replica '%s' not found for database '%s'",
-				  m->opts.replica, db->path);
+	if (m->opts.replica) {
+		*ret = conf_find_replica(db, m->opts.replica);
+		return *ret ? 0
+			    : ls_err_set(err, -EINVAL, "replica '%s' not found for database '%s'",
+					 m->opts.replica, db->path);
+	}
 	for (size_t i = 0; i < db->nreplicas; i++) {
 		struct rank *r = &ranks[i];
 

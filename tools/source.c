@@ -78,13 +78,10 @@ source_load(const char *config, bool no_expand_env, struct conf *ret, struct ls_
 static int
 name_replica(const struct conf_db *db, const char *name, struct source *s, struct ls_err *err)
 {
-	for (size_t i = 0; i < db->nreplicas; i++)
-		if (strcmp(db->replicas[i].name, name) == 0) {
-			s->replica = &db->replicas[i];
-			return 0;
-		}
-	return ls_err_set(err, -EINVAL, "replica \"%s\" not found for database \"%s\"", name,
-			  db->path);
+	s->replica = conf_find_replica(db, name);
+	return s->replica ? 0
+			  : ls_err_set(err, -EINVAL, "replica \"%s\" not found for database \"%s\"",
+				       name, db->path);
 }
 
 void

@@ -329,6 +329,15 @@ conf_get(struct conf *c, const char *db_path, const struct conf_db **ret, struct
 	return ls_err_set(err, -ENOENT, "database not found in config: %s", full);
 }
 
+const struct conf_replica *
+conf_find_replica(const struct conf_db *db, const char *name)
+{
+	for (size_t i = 0; i < db->nreplicas; i++)
+		if (strcmp(db->replicas[i].name, name) == 0)
+			return &db->replicas[i];
+	return NULL;
+}
+
 void
 conf_done(struct conf *c)
 {

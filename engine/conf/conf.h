@@ -99,6 +99,9 @@ LS_MUST_USE int conf_from_args(const char *db_path, const char *const *urls, siz
 LS_MUST_USE int
 conf_get(struct conf *c, const char *db_path, const struct conf_db **ret, struct ls_err *err);
 
+/* The replica of this name, or NULL. */
+const struct conf_replica *conf_find_replica(const struct conf_db *db, const char *name);
+
 /* A replica from its URL alone, as restore, ltx and mount take it. */
 LS_MUST_USE int
 conf_replica_from_url(const char *url, struct conf_replica *ret, struct ls_err *err);

@@ -285,12 +285,19 @@ db_open(const struct conf_db *conf, struct db *ret, enum db_state *ret_state, st
 }
 
 static void
-disconnect(sqlite3 **conn, sqlite3_stmt **pin)
+close_connection(sqlite3 **conn)
 {
-	sqlite3_finalize(*pin);
-	*pin = NULL;
 	sqlite3_close(*conn);
 	*conn = NULL;
+}
+
+/* With its pin. */
+static void
+disconnect(struct db *db, int i)
+{
+	sqlite3_finalize(db->pin[i]);
+	db->pin[i] = NULL;
+	close_connection(&db->conn[i]);
 }
 
 void
@@ -298,7 +305,7 @@ db_close(struct db *db)
 {
 	db_rest(db);
 	for (int i = 0; i < 2; i++)
-		disconnect(&db->conn[i], &db->pin[i]);
+		disconnect(db, i);
 	free(db->wal_path);
 	free(db->shm_path);
 	*db = (struct db){.conf = db->conf, .wal_fd = -1};
@@ -309,7 +316,7 @@ db_rest(struct db *db)
 {
 	db_locks_close(db);
 	if (!db->next)
-		disconnect(&db->conn[!db->current], &db->pin[!db->current]);
+		disconnect(db, !db->current);
 	if (db->wal_fd >= 0)
 		close(db->wal_fd);
 	db->wal_fd = -1;
@@ -341,7 +348,6 @@ int
 db_connect_again(struct db *db, sqlite3 **conn, struct ls_err *err)
 {
 	volatile void *p = NULL;
-	sqlite3_stmt *none = NULL;
 	sqlite3_file *f;
 	int rc;
 
@@ -349,13 +355,13 @@ db_connect_again(struct db *db, sqlite3 **conn, struct ls_err *err)
 		return 0;
 	if ((rc = db_connect(db, conn, err)) < 0 ||
 	    (rc = exec(*conn, "PRAGMA schema_version", err)) < 0) {
-		disconnect(conn, &none);
+		close_connection(conn);
 		return rc;
 	}
 	f = file_of(*conn);
 	if (f && f->pMethods->xShmMap(f, 0, WALIDX_REGION_SIZE, 0, &p) == SQLITE_OK && p == db->shm)
 		return 0;
-	disconnect(conn, &none);
+	close_connection(conn);
 	return ls_err_set(err, -EAGAIN, "'%s' was replaced", db->conf->path);
 }
 

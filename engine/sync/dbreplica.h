@@ -8,7 +8,7 @@
  *   AWAY    it has not answered since the database was opened. Batches wait for it in the spool if
  *           it has been met before.
  *   BEHIND  it lacks batches that are not here any more. It goes on from a base: a snapshot of the
- *           live database, which the capture lane holds still for it (dbtask_spool.c).
+ *           live database, which the capture lane holds still for it (dbtask_replicas.c).
  *   READY   it has everything up to acked, and gets what follows.
  *
  * Threads: each lane by at most one thread; the atomic members may be read by any.

@@ -161,7 +161,6 @@ all_are_busy(const struct dbtask *t)
 bool
 dbtask_may_capture(struct dbtask *t, uint64_t now_ns, uint64_t *ret_when_ns)
 {
-
 	*ret_when_ns = 0;
 	if (t->state != DBTASK_OPEN) {
 		*ret_when_ns = t->retry_ns;
@@ -173,9 +172,10 @@ dbtask_may_capture(struct dbtask *t, uint64_t now_ns, uint64_t *ret_when_ns)
 	}
 	if (checkpoint_full(&t->capture) && checkpoint_wanted(&t->checkpoint, &t->capture, now_ns))
 		return true;
-	if (all_are_busy(t)) {
+	if (all_are_busy(t)) { /* asked again once the end of an upload is told */
 		atomic_store(&t->waits, true);
-		return all_are_busy(t) ? false : dbtask_may_capture(t, now_ns, ret_when_ns);
+		if (all_are_busy(t))
+			return false;
 	}
 	refill(t, now_ns);
 	if (t->tokens >= 1)

@@ -84,7 +84,6 @@ fleet_dirs_watch(struct fleet *f, struct dbtask *t, struct ls_err *err)
 {
 	size_t n = (size_t)(t->name - t->conf->path);
 	ls_autofree char *dir = strndup(t->conf->path, n > 1 ? n - 1 : 1);
-
 	int rc;
 
 	if (!dir)

@@ -50,6 +50,16 @@ def wait_same(p, *replicas):
         wait_for(f"everything in {r}", lambda r=r: os.path.isdir(r) and ltx(r) and newest(r, p) == state(p), 40)
 
 
+@contextlib.contextmanager
+def both_have(p, c, commits):
+    """A daemon that has brought these into both replicas."""
+    with start(p) as d:
+        d.ready()
+        commit(c, commits)
+        wait_same(p, p.one, p.two)
+        yield d
+
+
 def cut_off(replica):
     """Away: nothing can be found or made there."""
     os.rename(replica, replica + ".away")
@@ -97,10 +107,7 @@ def test_names(place, shm):
 def test_one_that_is_away_holds_nothing_back(place, shm):
     p = place
     c = connect(p.db)
-    with start(p) as d:
-        d.ready()
-        commit(c, 5)
-        wait_same(p, p.one, p.two)
+    with both_have(p, c, 5) as d:
         cut_off(p.two)
         commit(c, 20)
         wait_same(p, p.one)
@@ -123,10 +130,7 @@ def test_away_at_the_start(place, shm):
     """The other one is captured to from the first moment; what it lacks waits, and follows."""
     p = place
     c = connect(p.db)
-    with start(p) as d:
-        d.ready()
-        commit(c, 5)
-        wait_same(p, p.one, p.two)
+    with both_have(p, c, 5) as d:
         d.stop()
     cut_off(p.two)
     commit(c, 5)
@@ -182,10 +186,7 @@ def test_left_behind_when_the_spool_is_full(place, shm):
     p = place
     configure(p, extra="    spool-max-size: 1MB\n")
     c = connect(p.db)
-    with start(p) as d:
-        d.ready()
-        commit(c, 5)
-        wait_same(p, p.one, p.two)
+    with both_have(p, c, 5) as d:
         cut_off(p.two)
         for _ in range(80):
             commit(c, 1, 50000)
@@ -207,19 +208,13 @@ def test_left_behind_when_the_spool_is_full(place, shm):
 def test_one_that_was_emptied_or_replaced(place, shm):
     p = place
     c = connect(p.db)
-    with start(p) as d:
-        d.ready()
-        commit(c, 10)
-        wait_same(p, p.one, p.two)
+    with both_have(p, c, 10) as d:
         d.stop()
     for n in os.listdir(os.path.join(p.two, "ltx/9")) + os.listdir(os.path.join(p.two, "ltx/0")):
         for level in "09":
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(os.path.join(p.two, "ltx", level, n))
-    with start(p) as d:
-        d.ready()
-        commit(c, 10)
-        wait_same(p, p.one, p.two)
+    with both_have(p, c, 10) as d:
         shutil.move(p.two, p.two + ".old")
         os.makedirs(p.two)  # another disk is mounted there
         commit(c, 10)
@@ -263,10 +258,7 @@ def test_a_foreign_history_in_the_second_one(ours, away, place, shm):
 def test_restore_takes_the_newest_and_fails_over(place, shm):
     p = place
     c = connect(p.db)
-    with start(p) as d:
-        d.ready()
-        commit(c, 5)
-        wait_same(p, p.one, p.two)
+    with both_have(p, c, 5) as d:
         cut_off(p.one)
         commit(c, 5)
         wait_same(p, p.two)
