@@ -5,7 +5,7 @@
 set -eu
 
 build='gcc make autoconf automake pkg-config libsqlite3-dev liblz4-dev libyaml-dev libjansson-dev
-	libmicrohttpd-dev libcurl4-openssl-dev
+	libmicrohttpd-dev libcurl4-openssl-dev libssl-dev libexpat1-dev
 	libfuse3-dev fuse3 scdoc sqlite3 xz-utils'
 tests='valgrind python3 python3-pytest python3-venv python3-pip clang-format-14 clang-14 libclang-rt-14-dev
 	llvm-14 shellcheck lz4 procps'

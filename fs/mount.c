@@ -120,9 +120,9 @@ check_points(struct mount *m, const struct conf_replica *r, struct ls_err *err)
 	points_put(l);
 	if (n == 0 && !m->fs.has_old)
 		return ls_err_set(err, -ENOENT,
-				  "'%s' holds no backup that can be restored: is it the directory "
+				  "'%s' holds no backup that can be restored: is it the place "
 				  "that litestream replicates to?",
-				  r->path);
+				  r->url);
 	return 0;
 }
 

@@ -149,7 +149,7 @@ read_document(struct conf_yaml *y, struct conf *c, struct ls_err *err)
 		rc = conf_levels_read(y, &top.levels, &levels, err);
 	if (rc == 0)
 		rc = conf_yaml_list(y, top.dbs, "dbs", conf_db_read, &ctx, err);
-	free(top.defaults.encoding);
+	conf_db_settings_done(&top.defaults);
 	if (rc == 0 && (rc = conf_check_duplicates(c, err)) < 0)
 		return ls_err_wrap(err, rc, "%s", y->name);
 	return rc;

@@ -16,10 +16,11 @@
 #define CONF_SOCKET_PATH "/var/run/litestream.sock"
 
 struct conf_replica {
-	char *name; /* default: its type; no two of a database have the same */
-	char *type; /* "file" */
-	char *url;  /* as the user gave it or as built from type and path; no credentials */
-	char *path; /* file: absolute directory */
+	char *name;	      /* default: its type; no two of a database have the same */
+	char *type;	      /* "file", "s3" */
+	char *url;	      /* as the user gave it or as built from its parts; no credentials */
+	char *path;	      /* file: absolute directory; else NULL */
+	struct s3_config *s3; /* s3: owned; else NULL */
 	uint64_t sync_interval_ms; /* default 1000 */
 	bool sync_interval_set;	   /* the user gave it: it holds for all kinds (decisions.md 1) */
 	enum ltx_encoding encoding;

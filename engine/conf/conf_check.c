@@ -154,7 +154,16 @@ check_databases(const struct conf *c, struct identity *v, struct ls_err *err)
 	return 0;
 }
 
-/* Only "file" has a path that can be compared. */
+/* Other kinds than "file" are the same if their URLs are. */
+static void
+identify_replica(const struct conf_replica *r, const char *owner, struct identity *ret)
+{
+	if (r->path)
+		identify(r->path, owner, ret);
+	else
+		*ret = (struct identity){.path = r->url, .name = r->url, .owner = owner};
+}
+
 static int
 check_replicas(const struct conf *c, struct ls_err *err)
 {
@@ -168,18 +177,17 @@ check_replicas(const struct conf *c, struct ls_err *err)
 		return ls_err_set(err, -ENOMEM, "configuration: out of memory");
 	for (size_t i = 0; i < c->ndbs; i++)
 		for (size_t k = 0; k < c->dbs[i].nreplicas; k++)
-			if (c->dbs[i].replicas[k].path)
-				identify(c->dbs[i].replicas[k].path, c->dbs[i].path, &v[n++]);
+			identify_replica(&c->dbs[i].replicas[k], c->dbs[i].path, &v[n++]);
 	if (!(pair = find_pair(v, n)))
 		return 0;
 	if (strcmp(pair[0].owner, pair[1].owner) == 0)
 		return ls_err_set(err, -EINVAL,
 				  "database '%s' has the replica '%s' twice: each needs a "
-				  "directory of its own",
+				  "place of its own",
 				  pair[0].owner, pair[0].path);
 	return ls_err_set(err, -EINVAL,
 			  "databases '%s' and '%s' have the same replica '%s': each needs a "
-			  "directory of its own",
+			  "place of its own",
 			  pair[0].owner, pair[1].owner, pair[0].path);
 }
 

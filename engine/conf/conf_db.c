@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #define SPOOL_DEFAULT UINT64_C(10000000000)
 #define WAL_DEFAULT UINT64_C(4000000000)
@@ -87,6 +88,14 @@ no_memory(struct ls_err *err)
 
 /* ---- replica ---- */
 
+void
+conf_db_settings_done(struct conf_db_settings *s)
+{
+	free(s->encoding);
+	s->encoding = NULL;
+	conf_s3_raw_done(&s->s3);
+}
+
 static void
 raw_replica_done(struct raw_replica *r)
 {
@@ -94,7 +103,7 @@ raw_replica_done(struct raw_replica *r)
 	free(r->type);
 	free(r->url);
 	free(r->path);
-	free(r->settings.encoding);
+	conf_db_settings_done(&r->settings);
 }
 
 static bool
@@ -122,21 +131,45 @@ location_from_path(struct conf_yaml *y, yaml_node_t *node, const struct raw_repl
 	return ret->type && ret->name && ret->url ? 0 : no_memory(err);
 }
 
+/* A file is not encrypted, whatever the user hopes for. */
+static int
+refuse_encryption(struct conf_yaml *y, yaml_node_t *node, const struct raw_replica *raw,
+		  struct ls_err *err)
+{
+	const struct conf_s3_raw *s3 = &raw->settings.s3;
+	bool file = given(raw->url) ? strncasecmp(raw->url, "file:", 5) == 0
+				    : !given(raw->type) || strcmp(raw->type, "file") == 0;
+
+	if (!file || (!given(s3->sse_key) && !given(s3->sse_key_path) && !given(s3->sse) &&
+		      !given(s3->sse_kms_key_id)))
+		return 0;
+	return conf_yaml_error(y, node, err,
+			       "encryption (sse...) is not supported for a replica of type file: "
+			       "remove the key, or use s3");
+}
+
 static int
 read_location(struct conf_yaml *y, yaml_node_t *node, const struct raw_replica *raw,
-	      struct conf_replica *ret, struct ls_err *err)
+	      const struct conf_db_settings *defaults, struct conf_replica *ret, struct ls_err *err)
 {
 	int rc;
 
+	if ((rc = refuse_encryption(y, node, raw, err)) < 0)
+		return rc;
 	if (given(raw->url)) {
-		rc = conf_replica_from_url(raw->url, ret, err);
+		rc = conf_replica_build(raw->url, &raw->settings, defaults, ret, err);
 		if (rc == 0 && given(raw->path))
 			return conf_yaml_error(y, node, err,
-					       "cannot specify url & path for file replica");
+					       "cannot specify url & path for %s replica",
+					       ret->type);
 		return rc < 0 ? conf_yaml_wrap(y, node, rc, err) : 0;
 	}
 	if (given(raw->type) && (rc = conf_replica_check_type(raw->type, err)) < 0)
 		return conf_yaml_wrap(y, node, rc, err);
+	if (given(raw->type) && strcmp(raw->type, "s3") == 0) {
+		rc = conf_replica_build_s3(raw->path, &raw->settings, defaults, ret, err);
+		return rc < 0 ? conf_yaml_wrap(y, node, rc, err) : 0;
+	}
 	if (!given(raw->path))
 		return conf_yaml_error(y, node, err,
 				       "file replica path required: add 'path: DIRECTORY' or "
@@ -206,7 +239,7 @@ read_replica(struct conf_yaml *y, yaml_node_t *node, void *arg, struct ls_err *e
 		return rc;
 	if (!(r = conf_db_add_replica(t->db)))
 		return no_memory(err);
-	if ((rc = read_location(y, node, &raw, r, err)) < 0 ||
+	if ((rc = read_location(y, node, &raw, t->defaults, r, err)) < 0 ||
 	    (rc = read_settings(y, node, &raw, t, r, err)) < 0 ||
 	    (rc = read_name(y, node, &raw, r, err)) < 0)
 		return rc;

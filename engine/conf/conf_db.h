@@ -3,12 +3,14 @@
 #ifndef ENGINE_CONF_CONF_DB_H
 #define ENGINE_CONF_CONF_DB_H
 
+#include "engine/conf/conf_s3.h"
 #include "engine/conf/conf_yaml.h"
 
 /* Replica settings: at the top they are the defaults of all replicas. */
 struct conf_db_settings {
 	struct conf_duration sync;
 	char *encoding;
+	struct conf_s3_raw s3;
 };
 
 struct conf_db_context {
@@ -17,21 +19,14 @@ struct conf_db_context {
 	const struct conf_levels *levels;
 };
 
-/* Keys of the released program for other storage, and those that would be dangerous to ignore. */
+/* With the keys of the released program for other storage, and those that would be dangerous to
+ * ignore. */
 #define CONF_DB_SETTINGS_KEYS(type, member)                                                        \
 	{"sync-interval", CONF_DURATION, offsetof(type, member.sync)},                             \
 		{"ltx-encoding", CONF_STRING, offsetof(type, member.encoding)},                    \
-		{"age", CONF_REFUSED, 0}, {"sse-customer-key", CONF_REFUSED, 0},                   \
-		{"sse-customer-key-path", CONF_REFUSED, 0},                                        \
-		{"sse-customer-algorithm", CONF_REFUSED, 0}, {"sse-kms-key-id", CONF_REFUSED, 0},  \
+		CONF_S3_KEYS(type, member.s3), {"age", CONF_REFUSED, 0},                           \
 		{"validation-interval", CONF_LATER, 0}, {"max-sync-ltx-files", CONF_LATER, 0},     \
-		{"auto-recover", CONF_LATER, 0}, {"access-key-id", CONF_LATER, 0},                 \
-		{"secret-access-key", CONF_LATER, 0}, {"region", CONF_LATER, 0},                   \
-		{"bucket", CONF_LATER, 0}, {"endpoint", CONF_LATER, 0},                            \
-		{"force-path-style", CONF_LATER, 0}, {"sign-payload", CONF_LATER, 0},              \
-		{"require-content-md5", CONF_LATER, 0}, {"skip-verify", CONF_LATER, 0},            \
-		{"storage-class", CONF_LATER, 0}, {"part-size", CONF_LATER, 0},                    \
-		{"concurrency", CONF_LATER, 0}, {"account-name", CONF_LATER, 0},                   \
+		{"auto-recover", CONF_LATER, 0}, {"account-name", CONF_LATER, 0},                  \
 		{"account-key", CONF_LATER, 0}, {"sas-token", CONF_LATER, 0},                      \
 		{"host", CONF_LATER, 0}, {"user", CONF_LATER, 0}, {"password", CONF_LATER, 0},     \
 		{"key-path", CONF_LATER, 0}, {"host-key", CONF_LATER, 0},                          \
@@ -40,11 +35,12 @@ struct conf_db_context {
 		{"jwt", CONF_LATER, 0}, {"seed", CONF_LATER, 0}, {"creds", CONF_LATER, 0},         \
 		{"nkey", CONF_LATER, 0}, {"username", CONF_LATER, 0}, {"token", CONF_LATER, 0},    \
 		{"tls", CONF_LATER, 0}, {"root-cas", CONF_LATER, 0},                               \
-		{"client-cert", CONF_LATER, 0}, {"client-key", CONF_LATER, 0},                     \
 		{"max-reconnects", CONF_LATER, 0}, {"reconnect-wait", CONF_LATER, 0},              \
 	{                                                                                          \
 		"timeout", CONF_LATER, 0                                                           \
 	}
+
+void conf_db_settings_done(struct conf_db_settings *s);
 
 /* An item of "dbs:"; arg is a struct conf_db_context. */
 LS_MUST_USE int conf_db_read(struct conf_yaml *y, yaml_node_t *node, void *arg, struct ls_err *err);
@@ -59,7 +55,15 @@ conf_db_set_paths(struct conf_db *db, const char *path, const char *meta_path, s
 struct conf_replica *conf_db_add_replica(struct conf_db *db);
 void conf_db_done(struct conf_db *db);
 
-/* -EINVAL unless replicas of this type can be had. In conf_replica.c. */
+/* -EINVAL unless replicas of this type can be had. In conf_replica.c, as the next two. */
 LS_MUST_USE int conf_replica_check_type(const char *type, struct ls_err *err);
+/* As conf_replica_from_url(), with what the configuration says besides; either may be NULL. */
+LS_MUST_USE int conf_replica_build(const char *url, const struct conf_db_settings *settings,
+				   const struct conf_db_settings *defaults,
+				   struct conf_replica *ret, struct ls_err *err);
+/* Of type s3, without a URL. */
+LS_MUST_USE int conf_replica_build_s3(const char *path, const struct conf_db_settings *settings,
+				      const struct conf_db_settings *defaults,
+				      struct conf_replica *ret, struct ls_err *err);
 
 #endif

@@ -9,6 +9,7 @@
 #include "engine/conf/conf_check.h"
 #include "engine/conf/conf_db.h"
 #include "engine/format/dbhdr.h"
+#include "engine/store/s3_config.h"
 
 #include <fnmatch.h>
 #include <string.h>
@@ -98,16 +99,41 @@ member_url(const char *url, const char *rel)
 	return ls_buf_format("%.*s/%s%s", (int)n, url, rel, query ? query : "");
 }
 
+/* The same bucket, and a path below. */
+static int
+member_bucket(const struct s3_config *from, const char *rel, struct s3_config **ret,
+	      struct ls_err *err)
+{
+	struct s3_config *c = calloc(1, sizeof *c);
+	const char *path = from->path ? from->path : "";
+	bool root = !*path || strcmp(path, ".") == 0;
+	int rc = c ? s3_config_copy(from, c, err) : no_memory(err);
+
+	*ret = c;
+	if (rc < 0)
+		return rc;
+	free(c->path);
+	c->path = ls_buf_format("%s%s%s", root ? "" : path, root ? "" : "/", rel);
+	return c->path ? 0 : no_memory(err);
+}
+
 static int
 member_replica(const struct conf_replica *from, const char *rel, struct conf_replica *ret,
 	       struct ls_err *err)
 {
+	int rc = 0;
+
 	*ret = *from;
 	ret->name = strdup(from->name);
 	ret->type = strdup(from->type);
 	ret->url = member_url(from->url, rel);
-	ret->path = ls_buf_format("%s/%s", from->path, rel);
-	return ret->name && ret->type && ret->url && ret->path ? 0 : no_memory(err);
+	ret->path = from->path ? ls_buf_format("%s/%s", from->path, rel) : NULL;
+	ret->s3 = NULL;
+	if (from->s3)
+		rc = member_bucket(from->s3, rel, &ret->s3, err);
+	return rc == 0 && ret->name && ret->type && ret->url && !ret->path == !from->path
+		       ? 0
+		       : no_memory(err);
 }
 
 int

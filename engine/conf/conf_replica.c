@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Replica URLs (spec/contract.md 3.1). This build knows "file". */
+/* Replica URLs (spec/contract.md 3.1). */
 #include "config.h"
 
 #include "engine/base/io.h"
@@ -108,28 +108,71 @@ fill(const char *path, struct conf_replica *ret, struct ls_err *err)
 static int
 other_type(const char *scheme, struct ls_err *err)
 {
-	static const char *const later[] = {"s3",     "gs",	 "abs",	 "sftp",
-					    "webdav", "webdavs", "nats", "oss"};
+	static const char *const later[] = {"gs",      "abs",  "sftp", "webdav",
+					    "webdavs", "nats", "oss"};
 
 	for (size_t i = 0; i < sizeof later / sizeof later[0]; i++)
 		if (strcmp(scheme, later[i]) == 0)
 			return ls_err_set(err, -EINVAL,
 					  "replica type \"%s\" is not supported yet by this build: "
-					  "use file:///DIRECTORY",
+					  "use s3://BUCKET/PATH or file:///DIRECTORY",
 					  scheme);
 	return ls_err_set(err, -EINVAL,
-			  "unknown replica type in config: \"%.40s\": use file:///DIRECTORY",
+			  "unknown replica type in config: \"%.40s\": use s3://BUCKET/PATH or "
+			  "file:///DIRECTORY",
 			  scheme);
 }
 
 int
 conf_replica_check_type(const char *type, struct ls_err *err)
 {
-	return strcmp(type, "file") == 0 ? 0 : other_type(type, err);
+	return strcmp(type, "file") == 0 || strcmp(type, "s3") == 0 ? 0 : other_type(type, err);
+}
+
+/* Takes the configuration of a bucket. */
+static int
+fill_s3(struct s3_config *c, struct conf_replica *ret, struct ls_err *err)
+{
+	struct conf_replica r = {.sync_interval_ms = 1000, .s3 = malloc(sizeof *r.s3)};
+
+	if (r.s3)
+		*r.s3 = *c;
+	else
+		s3_config_done(c);
+	r.type = strdup("s3");
+	r.name = strdup("s3");
+	r.url = r.s3 ? conf_s3_url(r.s3) : NULL;
+	if (!r.type || !r.name || !r.url) {
+		conf_replica_done(&r);
+		return ls_err_set(err, -ENOMEM, "replica: out of memory");
+	}
+	*ret = r;
+	return 0;
+}
+
+static int
+build_s3(const struct url *u, const char *path, const struct conf_db_settings *settings,
+	 const struct conf_db_settings *defaults, struct conf_replica *ret, struct ls_err *err)
+{
+	struct s3_config c;
+	int rc = conf_s3_build(settings ? &settings->s3 : NULL, defaults ? &defaults->s3 : NULL, u,
+			       path, &c, err);
+
+	return rc < 0 ? rc : fill_s3(&c, ret, err);
 }
 
 int
-conf_replica_from_url(const char *url, struct conf_replica *ret, struct ls_err *err)
+conf_replica_build_s3(const char *path, const struct conf_db_settings *settings,
+		      const struct conf_db_settings *defaults, struct conf_replica *ret,
+		      struct ls_err *err)
+{
+	return build_s3(NULL, path, settings, defaults, ret, err);
+}
+
+int
+conf_replica_build(const char *url, const struct conf_db_settings *settings,
+		   const struct conf_db_settings *defaults, struct conf_replica *ret,
+		   struct ls_err *err)
 {
 	LS_AUTO(url_done) struct url u = {0};
 	int rc = url_parse(url, &u, err);
@@ -138,10 +181,18 @@ conf_replica_from_url(const char *url, struct conf_replica *ret, struct ls_err *
 		return rc;
 	if ((rc = conf_replica_check_type(u.scheme, err)) < 0)
 		return rc;
+	if (strcmp(u.scheme, "s3") == 0)
+		return build_s3(&u, NULL, settings, defaults, ret, err);
 	/* "file://~/x" is below the home directory. */
 	return fill(strncmp(u.path, "/~", 2) == 0 && url[strlen(u.scheme) + 3] == '~' ? u.path + 1
 										      : u.path,
 		    ret, err);
+}
+
+int
+conf_replica_from_url(const char *url, struct conf_replica *ret, struct ls_err *err)
+{
+	return conf_replica_build(url, NULL, NULL, ret, err);
 }
 
 void
@@ -151,13 +202,16 @@ conf_replica_done(struct conf_replica *r)
 	free(r->type);
 	free(r->url);
 	free(r->path);
+	if (r->s3)
+		s3_config_done(r->s3);
+	free(r->s3);
 	*r = (struct conf_replica){0};
 }
 
 int
 conf_open_store(const struct conf_replica *r, struct store **ret, struct ls_err *err)
 {
-	struct store_config cfg = {.type = r->type, .path = r->path};
+	struct store_config cfg = {.type = r->type, .path = r->path, .s3 = r->s3};
 
 	return store_open(&cfg, ret, err);
 }

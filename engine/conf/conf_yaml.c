@@ -156,6 +156,7 @@ store_scalar(struct conf_yaml *y, yaml_node_t *node, const struct conf_key *k, v
 {
 	bool plain = node->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
 	const char *s = (const char *)node->data.scalar.value;
+	bool truth = false;
 	char *copy;
 
 	switch (k->kind) {
@@ -167,11 +168,16 @@ store_scalar(struct conf_yaml *y, yaml_node_t *node, const struct conf_key *k, v
 		*(char **)at = copy;
 		return 0;
 	case CONF_BOOL:
-		if (!plain || !conf_scalar_bool(s, at))
+	case CONF_MAYBE:
+		if (!plain || !conf_scalar_bool(s, &truth))
 			return conf_yaml_error(
 				y, node, err,
 				"%s: '%.40s' is neither true nor false (without quotes)", k->name,
 				s);
+		if (k->kind == CONF_BOOL)
+			*(bool *)at = truth;
+		else
+			*(int *)at = truth ? 2 : 1;
 		return 0;
 	case CONF_INT:
 		if (!plain || !conf_scalar_int(s, at))

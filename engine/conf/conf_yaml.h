@@ -29,6 +29,7 @@ struct conf_yaml {
 enum conf_kind {
 	CONF_STRING,   /* char * */
 	CONF_BOOL,     /* bool */
+	CONF_MAYBE,    /* int: 0 if it is not given, 1 for false, 2 for true */
 	CONF_DURATION, /* struct conf_duration */
 	CONF_INT,      /* int64_t */
 	CONF_SIZE,     /* uint64_t, bytes */

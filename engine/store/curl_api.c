@@ -25,6 +25,17 @@ load(void)
 		{"curl_easy_getinfo", &api.easy_getinfo},
 		{"curl_easy_strerror", &api.easy_strerror},
 		{"curl_easy_cleanup", &api.easy_cleanup},
+		{"curl_easy_reset", &api.easy_reset},
+		{"curl_slist_append", &api.slist_append},
+		{"curl_slist_free_all", &api.slist_free_all},
+		{"curl_multi_init", &api.multi_init},
+		{"curl_multi_setopt", &api.multi_setopt},
+		{"curl_multi_add_handle", &api.multi_add_handle},
+		{"curl_multi_remove_handle", &api.multi_remove_handle},
+		{"curl_multi_perform", &api.multi_perform},
+		{"curl_multi_poll", &api.multi_poll},
+		{"curl_multi_info_read", &api.multi_info_read},
+		{"curl_multi_cleanup", &api.multi_cleanup},
 	};
 	void *lib = dlopen("libcurl.so.4", RTLD_NOW | RTLD_LOCAL);
 

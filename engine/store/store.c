@@ -5,22 +5,34 @@
 
 #include "engine/base/clock.h"
 #include "engine/store/store_file.h"
+#include "engine/store/store_retry.h"
+#include "engine/store/store_s3.h"
 
 #include <string.h>
 
 static const struct {
 	const char *type;
 	int (*open)(const struct store_config *, struct store **, struct ls_err *);
+	bool remote; /* what fails is tried again */
 } drivers[] = {
-	{"file", store_file_open},
+	{"file", store_file_open, false},
+	{"s3", store_s3_open, true},
 };
+
+static int
+open_with_wrappers(size_t i, const struct store_config *cfg, struct store **ret, struct ls_err *err)
+{
+	int rc = drivers[i].open(cfg, ret, err);
+
+	return rc == 0 && drivers[i].remote ? store_retry_open(*ret, ret, err) : rc;
+}
 
 int
 store_open(const struct store_config *cfg, struct store **ret, struct ls_err *err)
 {
 	for (size_t i = 0; i < sizeof drivers / sizeof drivers[0]; i++)
 		if (cfg->type && strcmp(cfg->type, drivers[i].type) == 0)
-			return drivers[i].open(cfg, ret, err);
+			return open_with_wrappers(i, cfg, ret, err);
 	return ls_err_set(err, -EINVAL, "storage of type '%s' is not supported by this build",
 			  cfg->type ? cfg->type : "");
 }

@@ -5,8 +5,8 @@
  * Keys are relative to the root that the store was opened with: UTF-8, '/' between parts, no empty
  * part, no "." or "..". Objects are immutable once they exist; replacing one gives a new etag.
  * All calls block, may run at once from any thread, and end early (-ECANCELED, -ETIMEDOUT) when
- * the call context says so. Wrappers (counting, faults; later retry and limits) hold an inner store
- * and the same table.
+ * the call context says so. Wrappers (counting, faults, retry, limits) hold an inner store and the
+ * same table.
  * Threads: locked (a store is shared by all).
  */
 #ifndef ENGINE_STORE_STORE_H
@@ -74,8 +74,8 @@ struct store;
 
 struct store_ops {
 	const char *scheme;
-	/* Reads into buf; *ret_n bytes arrived. off at or past the end gives 0 bytes.
-	 * -ENOENT, -ESTALE. ret_meta may be NULL. */
+	/* Reads into buf; *ret_n bytes arrived, which may be some also on failure (0 if nothing is
+	 * said). off at or past the end gives 0 bytes. -ENOENT, -ESTALE. ret_meta may be NULL. */
 	int (*get)(struct store *, const struct store_call *, const struct store_get *, void *buf,
 		   size_t *ret_n, struct store_meta *ret_meta, struct ls_err *);
 	/* All or nothing, durable when it returns. -EEXIST, -ENOSPC, -EACCES. */
@@ -107,8 +107,9 @@ struct store {
 
 /* What a driver is opened with. Fields that a driver does not use are ignored. */
 struct store_config {
-	const char *type; /* "file" */
+	const char *type; /* "file", "s3" */
 	const char *path; /* file: directory */
+	const struct s3_config *s3;
 };
 
 /* -EINVAL: unknown type, or a field that is missing. Nothing is contacted yet. */

@@ -186,14 +186,26 @@ test_errors(void)
 		 "c.yml: line 3: cannot specify url & path for file replica"},
 		{DB "  replica: {path: 'file:///r'}\n",
 		 "c.yml: line 3: replica path cannot be a url, please use the 'url' field instead"},
-		{DB "  replica: {url: 's3://key:secret@bucket/p'}\n",
-		 "c.yml: line 3: replica type \"s3\" is not supported yet by this build: use "
-		 "file:///DIRECTORY"},
-		{DB "  replica: {type: s3, bucket: b}\n",
-		 "c.yml: line 3: replica type \"s3\" is not supported yet by this build: use "
-		 "file:///DIRECTORY"},
+		{DB "  replica: {url: 'sftp://key:secret@host/p'}\n",
+		 "c.yml: line 3: replica type \"sftp\" is not supported yet by this build: use "
+		 "s3://BUCKET/PATH or file:///DIRECTORY"},
+		{DB "  replica: {type: s3, path: p}\n",
+		 "c.yml: line 3: bucket required for s3 replica"},
+		{DB "  replica: {type: s3, bucket: b, access-key-id: a}\n",
+		 "c.yml: line 3: access-key-id and secret-access-key must be given together"},
+		{DB "  replica: {url: 's3://b/p', bucket: b}\n",
+		 "c.yml: line 3: cannot specify url & bucket for s3 replica"},
+		{DB "  replica: {url: 's3://b/p', path: p}\n",
+		 "c.yml: line 3: cannot specify url & path for s3 replica"},
+		{DB "  replica: {url: 's3://b/p', part-size: 5MB}\n",
+		 "c.yml: line 3: part-size must be at least 5MiB (5242880 bytes), it is 5000000: "
+		 "object storage refuses smaller parts"},
+		{DB "  replica: {url: 's3://b/p', sse-customer-key: c2hvcnQ=}\n",
+		 "c.yml: line 3: sse-customer-key must be the base64 form of 32 bytes: make one "
+		 "with 'openssl rand -base64 32'"},
 		{DB "  replica: {type: ftp}\n",
-		 "c.yml: line 3: unknown replica type in config: \"ftp\": use file:///DIRECTORY"},
+		 "c.yml: line 3: unknown replica type in config: \"ftp\": use s3://BUCKET/PATH or "
+		 "file:///DIRECTORY"},
 		{DB "  replica: {url: /r}\n", "c.yml: line 3: replica url scheme required: /r"},
 		{DB "  replica:\n    path: /r\n    sync-interval: 0s\n",
 		 "c.yml: line 5: dbs[/d/a.db].replica.sync-interval: sync interval must be greater "
@@ -282,8 +294,8 @@ test_warnings(void)
 		 "c.yml: line 1: 'addr' is not supported yet by this build and is ignored"},
 		{DB_REPLICA "    retention: 72h\n",
 		 "c.yml: line 5: 'retention' is not supported yet by this build and is ignored"},
-		{DB_REPLICA "    bucket: x\n",
-		 "c.yml: line 5: 'bucket' is not supported yet by this build and is ignored"},
+		{DB_REPLICA "    host: x\n",
+		 "c.yml: line 5: 'host' is not supported yet by this build and is ignored"},
 		{DB_REPLICA "  busy-timeout: 10\n",
 		 "c.yml: line 5: busy-timeout: 10 means nanoseconds: write 10s for seconds"},
 		{DB_REPLICA "  busy-timeout: 1.5\n",
@@ -462,7 +474,7 @@ test_url_names(void)
 	snprintf(a, sizeof a, "%s/a%%20b", dir);
 	replica_of(url, a);
 	is_int(conf_replica_from_url("file://", &r, &err), -EINVAL, "no path");
-	is_int(conf_replica_from_url("s3://b/p", &r, &err), -EINVAL, "another kind");
+	is_int(conf_replica_from_url("gs://b/p", &r, &err), -EINVAL, "another kind");
 	ok(conf_is_url("s3://b") && conf_is_url("x_1://") && !conf_is_url("/a://b") &&
 		   !conf_is_url("sqlite:///a.db") && !conf_is_url("://") && !conf_is_url("a:/b"),
 	   "what is a URL");
