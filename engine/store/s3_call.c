@@ -289,7 +289,8 @@ try(struct store_s3 *s, const struct store_call *call, const struct s3_request *
 
 	if ((rc = look_up(s, q, &a, err)) < 0 ||
 	    (rc = aws_creds_get(s->creds, call, &a.key, err)) < 0 ||
-	    (rc = payload_hash(s, q, &a, err)) < 0 || (rc = sign(s, q, &a, err)) < 0)
+	    (rc = payload_hash(s, q, &a, err)) < 0 || (rc = sign(s, q, &a, err)) < 0 ||
+	    (rc = store_call_check(call, err)) < 0)
 		return rc;
 	if ((rc = send_it(s, call, q, &a, &ret->http, err)) < 0)
 		return ls_err_wrap(err, rc, "%s", a.where);

@@ -24,12 +24,11 @@ s3_list_full_key(const struct store_s3 *s, const char *key)
 	return ls_buf_format("%s/%s", s->config.path ? s->config.path : "", key);
 }
 
-int64_t
-s3_list_time(const char *text)
+bool
+s3_list_time(const char *text, int64_t *ret)
 {
-	int64_t ms = 0;
-
-	return timex_parse(text, 0, &ms, NULL) < 0 ? 0 : ms;
+	*ret = 0;
+	return timex_is_rfc3339(text) && timex_parse(text, 0, ret, NULL) == 0;
 }
 
 void
@@ -51,7 +50,7 @@ struct page {
 	size_t npath;
 	store_entry_fn *fn;
 	void *arg;
-	bool truncated;
+	bool truncated, callers; /* callers: the error is of fn */
 	char token[TOKEN_MAX];
 	char key[STORE_KEY_MAX * 2 + 2], last[STORE_KEY_MAX * 2 + 2];
 	struct store_meta meta;
@@ -62,6 +61,7 @@ take_object(struct page *p, struct ls_err *err)
 {
 	const char *key = p->key + p->npath + 1;
 	struct store_entry e = {.key = key, .meta = p->meta};
+	int rc;
 
 	/* A server that goes back or repeats would have us list for ever. */
 	if (*p->last && strcmp(p->key, p->last) <= 0)
@@ -70,7 +70,9 @@ take_object(struct page *p, struct ls_err *err)
 	if (strlen(p->key) <= p->npath + 1 || memcmp(p->key, p->path, p->npath) != 0 ||
 	    p->key[p->npath] != '/' || !store_key_ok(key))
 		return 0;
-	return p->fn(p->arg, &e, err);
+	rc = p->fn(p->arg, &e, err);
+	p->callers = rc < 0;
+	return rc;
 }
 
 static int
@@ -90,7 +92,7 @@ take(void *arg, const char *path, const char *text, struct ls_err *err)
 		if (errno || *end || end == text || *text == '-')
 			return ls_err_set(err, -EBADMSG, "'%.40s' is no size", text);
 	} else if (strcmp(path, "ListBucketResult/Contents/LastModified") == 0)
-		p->meta.time_ms = s3_list_time(text);
+		s3_list_time(text, &p->meta.time_ms);
 	else if (strcmp(path, "ListBucketResult/Contents/ETag") == 0)
 		s3_list_etag(text, p->meta.etag);
 	else if (strcmp(path, "ListBucketResult/Contents") == 0)
@@ -148,7 +150,7 @@ s3_list_objects(struct store_s3 *s, const struct store_call *call, const char *p
 	do {
 		rc = one_page(s, call, full, start, p, err);
 	} while (rc == 0 && p->truncated);
-	return rc < 0 && rc != -ECANCELED
+	return rc < 0 && !p->callers && rc != -ECANCELED
 		       ? ls_err_wrap(err, rc, "listing s3://%.80s/%.80s", s->config.bucket, full)
 		       : rc;
 }

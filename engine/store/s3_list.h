@@ -14,8 +14,8 @@ LS_MUST_USE int s3_list_delete(struct store_s3 *s, const struct store_call *call
 			       const char *const *keys, size_t n, struct ls_err *err);
 /* "PATH/KEY"; caller frees; NULL: out of memory. */
 char *s3_list_full_key(const struct store_s3 *s, const char *key);
-/* 2026-01-31T23:59:59.123Z in milliseconds; 0: it is not understood. */
-int64_t s3_list_time(const char *text);
+/* 2026-01-31T23:59:59.123Z in milliseconds; false: it is not understood, *ret is 0. */
+bool s3_list_time(const char *text, int64_t *ret);
 /* An etag without its quotes. */
 void s3_list_etag(const char *text, char out[STORE_ETAG_MAX]);
 

@@ -140,6 +140,12 @@ put_parts(struct store_s3 *s, const struct store_call *call, struct s3_request *
 	return s3_parts_put(s, call, q, condition, src, err);
 }
 
+static bool
+in_parts(const struct store_s3 *s, const struct store_source *src)
+{
+	return src->size > s3_parts_size(&s->config, src->size);
+}
+
 static int
 put(struct store_s3 *s, const struct store_call *call, const struct store_put *p,
     const struct store_source *src, bool condition, struct store_meta *ret, struct ls_err *err)
@@ -147,7 +153,7 @@ put(struct store_s3 *s, const struct store_call *call, const struct store_put *p
 	ls_autofree char *full = s3_list_full_key(s, p->key);
 	struct s3_request q = {.key = full}, finish = {.key = full};
 	struct put_texts texts;
-	bool parts = src->size > s3_parts_size(&s->config, src->size);
+	bool parts = in_parts(s, src);
 
 	if (!full)
 		return no_memory(err);
@@ -166,10 +172,12 @@ s3_put_object(struct store_s3 *s, const struct store_call *call, const struct st
 	      const struct store_source *src, struct store_meta *ret_meta, struct ls_err *err)
 {
 	bool condition = p->create_only && !(s3_call_flags(s) & S3_NO_CONDITION);
+	/* Not all that have conditions have them for parts: Ceph ignores it there. */
+	bool ask = p->create_only && (!condition || in_parts(s, src));
 	struct store_meta meta = {0};
 	int rc;
 
-	if (p->create_only && !condition && (rc = meet(s, call, p, src, ret_meta, err)) != -ENOENT)
+	if (ask && (rc = meet(s, call, p, src, ret_meta, err)) != -ENOENT)
 		return rc;
 	rc = put(s, call, p, src, condition, &meta, err);
 	if (rc == -ESTALE && condition)
@@ -211,7 +219,7 @@ take_leftover(void *arg, const char *path, const char *text, struct ls_err *err)
 	else if (strcmp(path, "ListMultipartUploadsResult/Upload/UploadId") == 0)
 		snprintf(l->id, sizeof l->id, "%s", text);
 	else if (strcmp(path, "ListMultipartUploadsResult/Upload/Initiated") == 0)
-		l->time_ms = s3_list_time(text);
+		s3_list_time(text, &l->time_ms);
 	else if (strcmp(path, "ListMultipartUploadsResult/Upload") == 0 && l->time_ms &&
 		 l->time_ms < clock_wall_ms() - OLD_MS)
 		abort_one(l);

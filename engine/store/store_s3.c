@@ -42,8 +42,7 @@ set_time(const struct http_answer *a, struct store_meta *m)
 	struct tm tm = {0};
 
 	http_header_text(a, "x-amz-meta-litestream-timestamp", text, sizeof text);
-	m->time_ms = *text ? s3_list_time(text) : 0;
-	m->time_exact = m->time_ms != 0;
+	m->time_exact = *text && s3_list_time(text, &m->time_ms);
 	http_header_text(a, "last-modified", text, sizeof text);
 	if (!m->time_exact && strptime(text, "%a, %d %b %Y %H:%M:%S GMT", &tm))
 		m->time_ms = (int64_t)timegm(&tm) * 1000;

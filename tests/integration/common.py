@@ -45,7 +45,7 @@ def once(db, replica, *args, **kw):
 
 
 def url(path):
-    return "file://" + str(path)
+    return str(path) if "://" in str(path) else "file://" + str(path)
 
 
 def remove_database(path):
@@ -282,7 +282,7 @@ def need_fuse():
 def mounted(replica, where, *opts):
     need_fuse()
     os.makedirs(where, exist_ok=True)
-    args = [MOUNT, replica if "://" in str(replica) else url(replica), str(where)]
+    args = [MOUNT, url(replica), str(where)]
     if opts:
         args += ["-o", ",".join(opts)]
     run(*args)

@@ -14,12 +14,14 @@ INTEGRATION_TESTS += \
 	tests/integration/test_replicas.py tests/integration/test_replicate.py \
 	tests/integration/test_exec.py tests/integration/test_follow.py \
 	tests/integration/test_outage.py \
+	tests/integration/test_s3.py \
 	tests/integration/test_soak.py \
 	tests/integration/test_socket.py \
 	tests/integration/test_status.py tests/integration/test_v03.py tests/integration/test_verify.py
 
 EXTRA_DIST += $(INTEGRATION_TESTS) \
-	tests/integration/common.py tests/integration/tap.py tests/integration/writer.py
+	tests/integration/common.py tests/integration/proxy.py tests/integration/s3.py \
+	tests/integration/tap.py tests/integration/writer.py tests/servers/rgw
 
 check_PROGRAMS += tests/lib/paused_writer
 tests_lib_paused_writer_SOURCES = tests/lib/paused_writer.c

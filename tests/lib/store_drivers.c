@@ -3,6 +3,7 @@
 
 #include "tests/lib/store_drivers.h"
 
+#include "engine/store/s3_config.h"
 #include "engine/store/store_count.h"
 #include "engine/store/store_fault.h"
 
@@ -80,12 +81,65 @@ open_fault(const struct store_driver *d)
 	return st;
 }
 
-const struct store_driver store_drivers[] = {
+/* Each in a path of its own, in one bucket. */
+static struct store *
+open_s3(const struct store_driver *d, enum s3_choice path_style, enum s3_choice sign)
+{
+	static unsigned serial;
+	char *path = NULL;
+	struct s3_config s3 = {.bucket = strdup("contract"),
+			       .region = strdup("us-east-1"),
+			       .endpoint = strdup(getenv("LS_TEST_S3")),
+			       .access_key = strdup("TESTKEY"),
+			       .path_style = path_style,
+			       .sign_payload = sign};
+	struct store_config cfg = {.type = "s3", .s3 = &s3};
+	struct store *st = NULL;
+	struct ls_err err = {0};
+
+	must(asprintf(&path, "%s-%d-%u/it's (a) \xc3\xa9+%%&=~", d->name, (int)getpid(), serial++) >
+		     0,
+	     "a path");
+	s3.path = path;
+	must(secret_set(&s3.secret_key, "TESTSECRET", 10, &err) == 0, "a secret");
+	must(store_open(&cfg, &st, &err) == 0, err.msg);
+	s3_config_done(&s3);
+	return st;
+}
+
+static struct store *
+open_s3_path(const struct store_driver *d)
+{
+	return open_s3(d, S3_AUTO, S3_AUTO);
+}
+
+/* "http://contract.localhost:PORT/..." */
+static struct store *
+open_s3_host(const struct store_driver *d)
+{
+	return open_s3(d, S3_NO, S3_NO);
+}
+
+static const struct store_driver local[] = {
 	{.name = "file", .open = open_file, .time_step_ms = 1},
 	{.name = "count(file)", .open = open_count, .time_step_ms = 1},
 	{.name = "fault(file)", .open = open_fault, .time_step_ms = 1},
 };
-const size_t store_drivers_n = sizeof store_drivers / sizeof store_drivers[0];
+static const struct store_driver remote[] = {
+	{.name = "s3", .open = open_s3_path, .time_step_ms = 1, .bucket = true},
+	{.name = "s3-host", .open = open_s3_host, .time_step_ms = 1, .bucket = true},
+};
+const struct store_driver *store_drivers = local;
+size_t store_drivers_n = sizeof local / sizeof *local;
+
+void
+store_drivers_choose(void)
+{
+	if (!getenv("LS_TEST_S3"))
+		return;
+	store_drivers = remote;
+	store_drivers_n = sizeof remote / sizeof *remote;
+}
 
 static int
 count_tmp(const char *path, const struct stat *st, int type, struct FTW *ftw)

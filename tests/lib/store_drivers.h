@@ -11,10 +11,16 @@ struct store_driver {
 	/* A store whose root is missing and whose parent can be listed; store_close() frees it. */
 	struct store *(*open)(const struct store_driver *d);
 	int64_t time_step_ms; /* how exactly it keeps a transaction time */
+	bool bucket;	      /* its root is always there, and a listing knows no exact time */
 };
 
-extern const struct store_driver store_drivers[];
-extern const size_t store_drivers_n;
+/* Those without a server; with LS_TEST_S3 (the URL of one, with a bucket "contract" in it) only
+ * those that speak to it. */
+extern const struct store_driver *store_drivers;
+extern size_t store_drivers_n;
+
+/* Before the others. */
+void store_drivers_choose(void);
 
 /* Before all else: on tmpfs where there is one, for tests that make thousands of files. */
 void store_drivers_in_memory(void);
