@@ -122,3 +122,62 @@ job_submit(struct job_pool *pool, struct job *job)
 	pthread_mutex_unlock(&pool->lock);
 	pthread_cond_signal(&pool->more); /* who wakes up finds the lock free */
 }
+
+/* ---- each of many ---- */
+
+enum { EACH_THREADS_MAX = 64 };
+
+struct each {
+	pthread_mutex_t lock;
+	size_t next, n;
+	int (*fn)(void *arg, size_t i, struct ls_err *err);
+	void *arg;
+	struct ls_err err;
+	int rc;
+};
+
+static void *
+each_work(void *arg)
+{
+	struct each *e = arg;
+
+	for (;;) {
+		struct ls_err err = {0};
+		size_t i;
+		int rc;
+
+		pthread_mutex_lock(&e->lock);
+		i = e->rc < 0 ? e->n : e->next++;
+		pthread_mutex_unlock(&e->lock);
+		if (i >= e->n)
+			return NULL;
+		if ((rc = e->fn(e->arg, i, &err)) < 0) {
+			LS_AUTOLOCK(&e->lock);
+			if (e->rc == 0) {
+				e->rc = rc;
+				e->err = err;
+			}
+		}
+	}
+}
+
+int
+job_each(size_t n, unsigned threads, int (*fn)(void *arg, size_t i, struct ls_err *err), void *arg,
+	 struct ls_err *err)
+{
+	struct each e = {.n = n, .fn = fn, .arg = arg};
+	pthread_t v[EACH_THREADS_MAX];
+	unsigned started = 0;
+
+	pthread_mutex_init(&e.lock, NULL);
+	while (started + 1 < threads && started + 1 < n && started < EACH_THREADS_MAX &&
+	       job_thread(&v[started], "ls-each", each_work, &e, NULL) == 0)
+		started++;
+	each_work(&e);
+	while (started)
+		pthread_join(v[--started], NULL);
+	pthread_mutex_destroy(&e.lock);
+	if (e.rc < 0 && err)
+		*err = e.err;
+	return e.rc;
+}

@@ -35,6 +35,13 @@ void job_pool_free(struct job_pool *pool);
 /* The job must not be queued already. */
 void job_submit(struct job_pool *pool, struct job *job);
 
+/* fn(arg, i) for each i below n, at most `threads` at a time, this thread among them; after a
+ * failure no more begin, and the first one is returned. Threads that cannot be had are done
+ * without. */
+LS_MUST_USE int
+job_each(size_t n, unsigned threads, int (*fn)(void *arg, size_t i, struct ls_err *err), void *arg,
+	 struct ls_err *err);
+
 /* Starts one thread with every signal blocked and a stack of 1 MiB. */
 LS_MUST_USE int
 job_thread(pthread_t *ret, const char *name, void *(*fn)(void *), void *arg, struct ls_err *err);

@@ -186,26 +186,29 @@ add_entry(void *arg, const struct store_entry *e, struct ls_err *err)
 	return catalog_add(l->c, &f, err);
 }
 
+static int
+load_prefix(struct loading *l, const struct store_call *call, const char *prefix,
+	    struct ls_err *err)
+{
+	return store_list(l->r->store, call, prefix, NULL, add_entry, l, err);
+}
+
 int
 catalog_load(const struct replica *r, const struct store_call *call, struct catalog *ret,
 	     struct ls_err *err)
 {
-	struct catalog c = {0};
+	LS_AUTO(catalog_done) struct catalog c = {0};
 	struct loading l = {r, &c};
+	char packs[REPLICA_KEY_MAX];
+	int rc;
 
-	for (int level = 0; level <= REPLICA_PACKS; level++) {
-		char prefix[REPLICA_KEY_MAX];
-		int rc;
-
-		replica_level_prefix(r, level, prefix);
-		rc = store_list(r->store, call, prefix, NULL, add_entry, &l, err);
-		if (rc < 0) {
-			catalog_done(&c);
-			return ls_err_wrap(err, rc, "list replica");
-		}
-	}
+	replica_level_prefix(r, REPLICA_PACKS, packs);
+	if ((rc = load_prefix(&l, call, replica_levels_prefix(r), err)) < 0 ||
+	    (rc = load_prefix(&l, call, packs, err)) < 0)
+		return ls_err_wrap(err, rc, "list replica");
 	catalog_sort(&c);
 	*ret = c;
+	c = (struct catalog){0};
 	return 0;
 }
 
@@ -234,44 +237,6 @@ catalog_get(const struct replica *r, const struct store_call *call, const struct
 		return 0;
 	catalog_key(r, f, key);
 	return store_get(r->store, call, &g, p, ret_n, NULL, err);
-}
-
-static int
-read_time(struct catalog_file *f, const struct replica *r, const struct store_call *call,
-	  struct ls_err *err)
-{
-	uint8_t raw[LTX_HEADER_SIZE];
-	struct pack_header pack;
-	struct ltx_header h;
-	size_t n = 0;
-	int rc = catalog_get(r, call, f, 0, raw, sizeof raw, &n, err);
-
-	if (rc == -ENOENT || rc == -ESTALE)
-		return 0; /* merged meanwhile */
-	if (rc < 0 || n < sizeof raw)
-		return rc;
-	/* A damaged file keeps the time of its object: the restore that needs it will say so. */
-	if (f->level == REPLICA_PACKS && pack_header_decode(raw, &pack, NULL) == 0) {
-		f->time_ms = pack.time_ms;
-		f->time_exact = true;
-	} else if (f->level != REPLICA_PACKS && ltx_header_decode(raw, &h, NULL) == 0) {
-		f->time_ms = h.time_ms;
-		f->time_exact = true;
-	}
-	return 0;
-}
-
-int
-catalog_fill_times(struct catalog *c, const struct replica *r, const struct store_call *call,
-		   struct ls_err *err)
-{
-	for (size_t i = 0; i < c->total; i++) {
-		int rc = c->files[i].time_exact ? 0 : read_time(&c->files[i], r, call, err);
-
-		if (rc < 0)
-			return ls_err_wrap(err, rc, "read transaction times");
-	}
-	return 0;
 }
 
 uint64_t

@@ -58,9 +58,15 @@ LS_MUST_USE int
 catalog_get(const struct replica *r, const struct store_call *call, const struct catalog_file *f,
 	    uint64_t off, void *p, size_t n, size_t *ret_n, struct ls_err *err);
 
-/* Reads the header of every file and pack whose time is not exact. */
+/* Reads the header of every file and pack whose time is not exact, several at once where that is
+ * worth it. */
 LS_MUST_USE int catalog_fill_times(struct catalog *c, const struct replica *r,
 				   const struct store_call *call, struct ls_err *err);
+
+/* Reads those that a choice by this time needs: of the files whose times are not exact, as many as
+ * a search takes. Those that are not read have some time on the right side of the moment. */
+LS_MUST_USE int catalog_fill_times_near(struct catalog *c, int64_t time_ms, const struct replica *r,
+					const struct store_call *call, struct ls_err *err);
 
 uint64_t catalog_max_txid(const struct catalog *c); /* over all levels; 0: empty */
 

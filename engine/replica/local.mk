@@ -1,6 +1,6 @@
 engine_libengine_a_SOURCES += \
 	engine/replica/catalog.c engine/replica/catalog.h \
-	engine/replica/catalog_gaps.c \
+	engine/replica/catalog_gaps.c engine/replica/catalog_times.c \
 	engine/replica/catalog_log.c engine/replica/catalog_log.h \
 	engine/replica/generations.c engine/replica/generations.h \
 	engine/replica/levels.c engine/replica/levels.h \

@@ -20,6 +20,12 @@ replica_init(struct replica *r, struct store *store)
 	r->scheme = store->ops->scheme;
 }
 
+const char *
+replica_levels_prefix(const struct replica *r)
+{
+	return hex_levels(r) ? "000" : "ltx/";
+}
+
 void
 replica_level_prefix(const struct replica *r, int level, char out[REPLICA_KEY_MAX])
 {

@@ -22,6 +22,8 @@ struct replica {
 
 void replica_init(struct replica *r, struct store *store);
 
+/* What the keys of all levels begin with, and few others. */
+const char *replica_levels_prefix(const struct replica *r);
 /* "ltx/0/" for level 0, and the key of one file. */
 void replica_level_prefix(const struct replica *r, int level, char out[REPLICA_KEY_MAX]);
 void replica_key(const struct replica *r, int level, uint64_t min, uint64_t max,

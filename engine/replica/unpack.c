@@ -271,12 +271,17 @@ unpack_plan(const struct replica *r, const struct store_call *call,
 
 	if ((rc = catalog_load(r, call, ret_cat, err)) < 0)
 		return rc;
-	if (target->by_time && (rc = catalog_fill_times(ret_cat, r, call, err)) < 0)
+	if (target->by_time &&
+	    (rc = catalog_fill_times_near(ret_cat, target->time_ms, r, call, err)) < 0)
 		return rc;
 	ch = choose(ret_cat, target);
 	if (ret_cat->n && (rc = unpack(ret_cat, r, call, &ch, NULL, err)) < 0)
 		return rc;
 	rc = plan_build(ret_cat, target, ret, err);
+	/* There is nothing at that time: the message says what there is. */
+	if (rc == -ENOENT && target->by_time && ret_cat->n &&
+	    (rc = catalog_fill_times(ret_cat, r, call, err)) == 0)
+		rc = plan_build(ret_cat, target, ret, err);
 	/* A file of a level is lost: what is packed may fill the hole. */
 	if (rc != -ENODATA || ret_cat->total == ret_cat->n)
 		return rc;

@@ -12,14 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum {
-	ID_MAX = 1024,
-	THREADS_MAX = 32,
-	TRIES = 5,
-	BASE_MS = 100,
-	MAX_MS = 5000,
-	BODY_MAX = 4 << 20
-};
+enum { ID_MAX = 1024, TRIES = 5, BASE_MS = 100, MAX_MS = 5000, BODY_MAX = 4 << 20 };
 
 struct parts {
 	struct store_s3 *s;
@@ -30,10 +23,6 @@ struct parts {
 	unsigned n;
 	char id[ID_MAX];
 	char (*etags)[STORE_ETAG_MAX];
-	pthread_mutex_t lock;
-	unsigned next; /* under lock, as are the two below */
-	int rc;
-	struct ls_err err;
 };
 
 /* Bytes of the source from off on. */
@@ -127,50 +116,21 @@ put_part_surely(struct parts *p, unsigned i, struct ls_err *err)
 	return rc;
 }
 
-static void *
-work(void *arg)
+static int
+put_one(void *arg, size_t i, struct ls_err *err)
 {
-	struct parts *p = arg;
-	struct ls_err err;
-
-	for (;;) {
-		unsigned i;
-		int rc;
-
-		pthread_mutex_lock(&p->lock);
-		i = p->rc < 0 ? p->n : p->next++;
-		pthread_mutex_unlock(&p->lock);
-		if (i >= p->n)
-			return NULL;
-		if ((rc = put_part_surely(p, i, &err)) < 0) {
-			LS_AUTOLOCK(&p->lock);
-			if (p->rc == 0) {
-				p->rc = rc;
-				p->err = err;
-			}
-		}
-	}
+	return put_part_surely(arg, (unsigned)i, err);
 }
 
 static int
 put_all(struct parts *p, struct ls_err *err)
 {
-	pthread_t threads[THREADS_MAX];
-	unsigned want, n = 0;
+	unsigned at_once;
 
 	pthread_mutex_lock(&p->s->lock);
-	want = p->s->place.concurrency;
+	at_once = p->s->place.concurrency;
 	pthread_mutex_unlock(&p->s->lock);
-	want = want < p->n ? want : p->n;
-	while (n + 1 < want && n < THREADS_MAX &&
-	       job_thread(&threads[n], "ls-part", work, p, NULL) == 0)
-		n++;
-	work(p);
-	while (n)
-		pthread_join(threads[--n], NULL);
-	if (p->rc < 0 && err)
-		*err = p->err;
-	return p->rc;
+	return job_each(p->n, at_once, put_one, p, err);
 }
 
 struct finished {
@@ -266,14 +226,12 @@ s3_parts_put(struct store_s3 *s, const struct store_call *call, const struct s3_
 	p.n = (unsigned)((src->size + p.part_size - 1) / p.part_size);
 	if (!(p.etags = ls_alloc_array(p.n, sizeof *p.etags)))
 		return ls_err_set(err, -ENOMEM, "s3: out of memory");
-	pthread_mutex_init(&p.lock, NULL);
 	if ((rc = begin_upload(&p, begin, err)) == 0) {
 		if ((rc = put_all(&p, err)) == 0)
 			rc = finish_upload(&p, finish, err);
 		if (rc < 0)
 			abort_upload(&p);
 	}
-	pthread_mutex_destroy(&p.lock);
 	free(p.etags);
 	return rc;
 }

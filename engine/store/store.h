@@ -74,6 +74,7 @@ struct store;
 
 struct store_ops {
 	const char *scheme;
+	unsigned parallel; /* calls at a time that are worth it: 1 where nothing is waited for */
 	/* Reads into buf; *ret_n bytes arrived, which may be some also on failure (0 if nothing is
 	 * said). off at or past the end gives 0 bytes. -ENOENT, -ESTALE. ret_meta may be NULL. */
 	int (*get)(struct store *, const struct store_call *, const struct store_get *, void *buf,

@@ -96,6 +96,7 @@ store_count_open(struct store *inner, struct store_counts *counts, struct store 
 	if (!c)
 		return ls_err_set(err, -ENOMEM, "counting store: out of memory");
 	c->ops = (struct store_ops){.scheme = inner->ops->scheme,
+				    .parallel = inner->ops->parallel,
 				    .get = count_get,
 				    .put = count_put,
 				    .list = count_list,

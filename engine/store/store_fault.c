@@ -159,6 +159,7 @@ store_fault_open(struct store *inner, struct store **ret, struct ls_err *err)
 	if (!f)
 		return ls_err_set(err, -ENOMEM, "fault store: out of memory");
 	f->ops = (struct store_ops){.scheme = inner->ops->scheme,
+				    .parallel = inner->ops->parallel,
 				    .get = fault_get,
 				    .put = fault_put,
 				    .list = fault_list,

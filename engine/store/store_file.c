@@ -320,6 +320,7 @@ file_close(struct store *st)
 
 static const struct store_ops file_ops = {
 	.scheme = "file",
+	.parallel = 1,
 	.get = file_get,
 	.put = store_file_put,
 	.list = store_file_list,

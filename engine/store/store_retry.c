@@ -206,6 +206,7 @@ store_retry_open(struct store *in, struct store **ret, struct ls_err *err)
 		return ls_err_set(err, -ENOMEM, "storage: out of memory");
 	}
 	r->ops = (struct store_ops){.scheme = in->ops->scheme,
+				    .parallel = in->ops->parallel,
 				    .get = retry_get,
 				    .put = retry_put,
 				    .list = retry_list,

@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { RANGE_MAX = 64, QUOTED_ETAG_MAX = STORE_ETAG_MAX + 3 };
+enum { PARALLEL = 16, RANGE_MAX = 64, QUOTED_ETAG_MAX = STORE_ETAG_MAX + 3 };
 
 static struct store_s3 *
 self(struct store *st)
@@ -214,6 +214,7 @@ s3_close(struct store *st)
 
 static const struct store_ops ops = {
 	.scheme = "s3",
+	.parallel = PARALLEL,
 	.get = s3_get,
 	.put = s3_put,
 	.list = s3_list,

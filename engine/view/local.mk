@@ -14,6 +14,7 @@ engine_libengine_a_SOURCES += \
 	engine/view/old_file.c \
 	engine/view/pagemap.c engine/view/pagemap.h \
 	engine/view/restore.c engine/view/restore.h \
+	engine/view/restore_ahead.c engine/view/restore_ahead.h \
 	engine/view/restore_generation.c engine/view/restore_generation.h \
 	engine/view/restore_out.c engine/view/restore_out.h \
 	engine/view/restore_pages.c engine/view/restore_pages.h \

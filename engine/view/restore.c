@@ -29,15 +29,21 @@ write_ltx(struct replica *r, const struct store_call *call, const struct restore
 	  const struct plan *plan, struct restore_out *out, struct restore_result *ret,
 	  struct ls_err *err)
 {
+	ls_autofree const struct catalog_file **order = ls_alloc_array(plan->n, sizeof(*order));
 	struct restore_pages *pages = NULL;
 	uint32_t commit = 0;
-	int rc = restore_pages_new(r, call, out, opts, &pages, err);
+	int rc;
 
-	if (rc < 0)
+	if (!order)
+		return ls_err_set(err, -ENOMEM, "restore: out of memory");
+	for (size_t i = 0; i < plan->n; i++)
+		order[i] = plan->files[plan->n - 1 - i];
+	if ((rc = restore_pages_new(r, call, out, opts, &pages, err)) < 0)
 		return rc;
 	restore_pages_expect(pages, total_bytes(plan));
-	for (size_t i = plan->n; rc == 0 && i-- > 0;)
-		rc = restore_pages_add(pages, plan->files[i], err);
+	rc = restore_pages_ahead(pages, order, plan->n, err);
+	for (size_t i = 0; rc == 0 && i < plan->n; i++)
+		rc = restore_pages_add(pages, order[i], err);
 	if (rc == 0)
 		rc = restore_pages_end(pages, false, &ret->page_size, &commit, err);
 	restore_pages_free(pages);

@@ -6,7 +6,7 @@
 #include "engine/format/dbhdr.h"
 #include "engine/view/restore_part.h"
 
-enum { PARTS_PER_THREAD = 2, THREADS_MAX = 8 };
+enum { PARTS_PER_THREAD = 2, THREADS_MAX = 8, REMOTE_THREADS_MAX = 32 };
 
 int
 restore_pages_add(struct restore_pages *p, const struct catalog_file *f, struct ls_err *err)
@@ -23,9 +23,14 @@ restore_pages_add(struct restore_pages *p, const struct catalog_file *f, struct 
 	o->owner = p;
 	o->pending = 1;
 	o->base = f->off;
+	o->size = f->size;
 	catalog_key(p->replica, f, o->key);
 	part = restore_part_get(p);
-	rc = restore_walk_object(o, f, &part, err);
+	rc = p->ahead ? restore_ahead_take(p->ahead, &o->ahead, err) : 0;
+	if (rc < 0)
+		ls_err_wrap(err, rc, "'%s'", o->key);
+	else
+		rc = restore_walk_object(o, f, &part, err);
 	if (rc < 0)
 		restore_part_fail(p, err);
 	if (part)
@@ -113,10 +118,28 @@ make_parts(struct restore_pages *p, struct ls_err *err)
 }
 
 int
+restore_pages_ahead(struct restore_pages *p, const struct catalog_file *const *files, size_t n,
+		    struct ls_err *err)
+{
+	return restore_ahead_new(p->replica, p->call, files, n, &p->ahead, err);
+}
+
+/* Over a network threads mostly wait. */
+static unsigned
+choose_threads(const struct replica *r, unsigned wanted)
+{
+	unsigned parallel = r->store->ops->parallel;
+
+	if (parallel <= 1)
+		return job_threads(wanted, THREADS_MAX);
+	return job_threads(wanted ? wanted : parallel, REMOTE_THREADS_MAX);
+}
+
+int
 restore_pages_new(struct replica *r, const struct store_call *call, struct restore_out *out,
 		  const struct restore_opts *opts, struct restore_pages **ret, struct ls_err *err)
 {
-	unsigned n = job_threads(opts->parallelism, THREADS_MAX);
+	unsigned n = choose_threads(r, opts->parallelism);
 	struct restore_pages *p = calloc(1, sizeof *p);
 	int rc;
 
@@ -139,6 +162,7 @@ restore_pages_free(struct restore_pages *p)
 {
 	if (!p)
 		return;
+	restore_ahead_free(p->ahead);
 	job_pool_free(p->pool);
 	for (size_t i = 0; p->parts && i < p->nparts; i++) {
 		free(p->parts[i].entries);

@@ -21,6 +21,11 @@ LS_MUST_USE int
 restore_pages_new(struct replica *r, const struct store_call *call, struct restore_out *out,
 		  const struct restore_opts *opts, struct restore_pages **ret, struct ls_err *err);
 void restore_pages_expect(struct restore_pages *p, uint64_t bytes); /* in all, for the progress */
+/* What will be added, in this order, if it is known before: fetched ahead where that helps. files
+ * is borrowed until the end. */
+LS_MUST_USE int
+restore_pages_ahead(struct restore_pages *p, const struct catalog_file *const *files, size_t n,
+		    struct ls_err *err);
 /* The next object, older than all before it. The first one sets page size and commit. */
 LS_MUST_USE int
 restore_pages_add(struct restore_pages *p, const struct catalog_file *f, struct ls_err *err);

@@ -65,8 +65,10 @@ check_sums(struct restore_object *o, struct ls_err *err)
 static void
 object_free(struct restore_object *o)
 {
-	if (o)
+	if (o) {
 		free(o->sums);
+		restore_ahead_item_done(&o->ahead);
+	}
 	free(o);
 }
 

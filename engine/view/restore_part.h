@@ -9,13 +9,14 @@
 
 #include "engine/base/job.h"
 #include "engine/format/ltx_index.h"
+#include "engine/view/restore_ahead.h"
 #include "engine/view/restore_pages.h"
 
 enum {
 	RESTORE_PART_BYTES = 1 << 20,
 	RESTORE_PART_PAGES = 16384,
 	RESTORE_OUT_BYTES = 1 << 20, /* decoded bytes before they are written */
-	RESTORE_INDEX_CHUNK = 256 << 10,
+	RESTORE_INDEX_CHUNK = 1 << 20,
 };
 
 struct restore_entry {
@@ -32,6 +33,8 @@ struct restore_object {
 	struct restore_pages *owner;
 	char key[REPLICA_KEY_MAX];
 	uint64_t base; /* where it begins in the object of its key: it may be in a pack */
+	uint64_t size;
+	struct restore_ahead_item ahead; /* what is here already; of the walker */
 	struct ltx_header hdr;
 	struct ltx_layout at;
 	struct ltx_trailer trailer;
@@ -61,6 +64,7 @@ struct restore_pages {
 	struct restore_out *out;
 	const struct restore_opts *opts;
 	struct job_pool *pool;
+	struct restore_ahead *ahead; /* or NULL */
 	struct restore_part *parts;
 	size_t nparts;
 	uint32_t page_size, commit;

@@ -13,6 +13,22 @@ enum {
 	RATIO_MAX = 8,		/* of compression; more is written without room made before */
 };
 
+/* As restore_part_read(), of what is here already if it is. */
+static int
+walk_read(const struct restore_object *o, uint64_t off, void *buf, size_t len, struct ls_err *err)
+{
+	const struct restore_ahead_item *a = &o->ahead;
+	uint64_t tail = o->size - a->ntail;
+
+	if (off + len <= a->nhead)
+		memcpy(buf, a->head + off, len);
+	else if (a->ntail && off >= tail && off + len <= o->size)
+		memcpy(buf, a->tail + (off - tail), len);
+	else
+		return restore_part_read(o, off, buf, len, err);
+	return 0;
+}
+
 static bool
 claim(struct restore_pages *p, uint32_t pgno)
 {
@@ -175,7 +191,7 @@ walk_small(struct restore_pages *p, struct restore_object *o, const struct catal
 	struct restore_sum sum;
 	int rc;
 
-	if ((rc = restore_part_read(o, 0, b, size, err)) < 0)
+	if ((rc = walk_read(o, 0, b, size, err)) < 0)
 		return ls_err_wrap(err, rc, "'%s'", o->key);
 	if ((rc = open_object(o, f, b, b + size - LTX_TAIL_SIZE, err)) < 0 ||
 	    (rc = begin_pages(p, o, err)) < 0)
@@ -207,7 +223,7 @@ walk_large_index(struct restore_pages *p, struct restore_object *o, struct resto
 							     : RESTORE_INDEX_CHUNK - have;
 
 		if ((rc = store_call_check(p->call, err)) < 0 ||
-		    (rc = restore_part_read(o, off, p->index + have, n, err)) < 0)
+		    (rc = walk_read(o, off, p->index + have, n, err)) < 0)
 			return rc;
 		if (restore_part_failed(p))
 			return -ECANCELED;
@@ -235,12 +251,12 @@ walk_large(struct restore_pages *p, struct restore_object *o, const struct catal
 	struct restore_sum sum = {0};
 	int rc;
 
-	if ((rc = restore_part_read(o, 0, head, sizeof head, err)) < 0 ||
-	    (rc = restore_part_read(o, f->size - sizeof tail, tail, sizeof tail, err)) < 0)
+	if ((rc = walk_read(o, 0, head, sizeof head, err)) < 0 ||
+	    (rc = walk_read(o, f->size - sizeof tail, tail, sizeof tail, err)) < 0)
 		return ls_err_wrap(err, rc, "'%s'", o->key);
 	if ((rc = open_object(o, f, head, tail, err)) < 0 || (rc = begin_pages(p, o, err)) < 0)
 		return rc;
-	rc = restore_part_read(o, o->at.index_offset - sizeof end, end, sizeof end, err);
+	rc = walk_read(o, o->at.index_offset - sizeof end, end, sizeof end, err);
 	if (rc < 0)
 		return ls_err_wrap(err, rc, "'%s'", o->key);
 	sum = (struct restore_sum){crc64(0, end, sizeof end), sizeof end};

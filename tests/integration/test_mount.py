@@ -175,7 +175,7 @@ def test_object_gone_under_an_open_mount(world, tmp_path):
 @pytest.mark.parametrize("args,rc,text", [
     (["file:///nowhere/at/all", "DIR"], 32, "does not exist"),
     (["EMPTY", "DIR"], 32, "no backup"),
-    (["s3://bucket/db", "DIR"], 1, "not supported"),
+    (["gs://bucket/db", "DIR"], 1, "not supported"),
     (["REPLICA", "DIR", "-o", "bogus"], 1, "unknown option"),
     (["REPLICA", "DIR", "-o", "remount"], 1, "remount"),
     (["REPLICA", "DIR", "-o", "hydrate"], 1, "not supported"),
