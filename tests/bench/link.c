@@ -25,7 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { CONNECTIONS_MAX = 256, RING = 4 << 20, CHUNK = 32 << 10, CHUNKS_MAX = 4096 };
+enum { CONNECTIONS_MAX = 1000, RING = 4 << 20, CHUNK = 32 << 10, CHUNKS_MAX = 4096 };
 
 /* One direction of a connection. */
 struct flow {
