@@ -3,9 +3,11 @@
 
 #include "engine/replica/catalog.h"
 
+#include "engine/base/job.h"
 #include "engine/format/ltx.h"
 #include "engine/format/pack.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { FILES_MAX = 100 * 1000 * 1000 };
@@ -166,9 +168,12 @@ catalog_done(struct catalog *c)
 	*c = (struct catalog){0};
 }
 
+/* One listing of those that make up a catalog. */
 struct loading {
 	const struct replica *r;
-	struct catalog *c;
+	const struct store_call *call;
+	char prefix[REPLICA_KEY_MAX];
+	struct catalog found;
 };
 
 static int
@@ -183,32 +188,51 @@ add_entry(void *arg, const struct store_entry *e, struct ls_err *err)
 		return 0;
 	f.level = (uint8_t)level;
 	f.etag = (char *)(uintptr_t)e->meta.etag; /* copied */
-	return catalog_add(l->c, &f, err);
+	return catalog_add(&l->found, &f, err);
 }
 
 static int
-load_prefix(struct loading *l, const struct store_call *call, const char *prefix,
-	    struct ls_err *err)
+load_one(void *arg, size_t i, struct ls_err *err)
 {
-	return store_list(l->r->store, call, prefix, NULL, add_entry, l, err);
+	struct loading *l = (struct loading *)arg + i;
+
+	return store_list(l->r->store, l->call, l->prefix, NULL, add_entry, l, err);
+}
+
+/* Moves what is in from behind what is in c. */
+static int
+append(struct catalog *c, struct catalog *from, struct ls_err *err)
+{
+	for (size_t i = 0; i < from->total; i++) {
+		int rc = catalog_reserve(c, err);
+
+		if (rc < 0)
+			return rc;
+		c->files[c->total++] = from->files[i];
+		from->files[i].etag = NULL;
+	}
+	return 0;
 }
 
 int
 catalog_load(const struct replica *r, const struct store_call *call, struct catalog *ret,
 	     struct ls_err *err)
 {
-	LS_AUTO(catalog_done) struct catalog c = {0};
-	struct loading l = {r, &c};
-	char packs[REPLICA_KEY_MAX];
+	struct loading l[2] = {{.r = r, .call = call}, {.r = r, .call = call}};
 	int rc;
 
-	replica_level_prefix(r, REPLICA_PACKS, packs);
-	if ((rc = load_prefix(&l, call, replica_levels_prefix(r), err)) < 0 ||
-	    (rc = load_prefix(&l, call, packs, err)) < 0)
+	snprintf(l[0].prefix, sizeof l[0].prefix, "%s", replica_levels_prefix(r));
+	replica_level_prefix(r, REPLICA_PACKS, l[1].prefix);
+	rc = job_each(2, r->store->ops->parallel, load_one, l, err);
+	if (rc == 0)
+		rc = append(&l[0].found, &l[1].found, err);
+	catalog_done(&l[1].found);
+	if (rc < 0) {
+		catalog_done(&l[0].found);
 		return ls_err_wrap(err, rc, "list replica");
-	catalog_sort(&c);
-	*ret = c;
-	c = (struct catalog){0};
+	}
+	catalog_sort(&l[0].found);
+	*ret = l[0].found;
 	return 0;
 }
 

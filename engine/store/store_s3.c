@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { PARALLEL = 16, RANGE_MAX = 64, QUOTED_ETAG_MAX = STORE_ETAG_MAX + 3 };
+enum { PARALLEL = 32, RANGE_MAX = 64, QUOTED_ETAG_MAX = STORE_ETAG_MAX + 3 };
 
 static struct store_s3 *
 self(struct store *st)

@@ -8,6 +8,7 @@
 #include "engine/format/dbhdr.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 enum { TAIL_BYTES = 4096 };
 
@@ -34,9 +35,23 @@ object_get(struct objects *os, const struct store_call *call, const struct objec
 	return 0;
 }
 
+static bool
+is_far(const struct objects *os)
+{
+	return objects_replica(os)->store->ops->parallel > 1;
+}
+
+static uint32_t
+index_piece(const struct objects *os, uint64_t size)
+{
+	uint32_t whole = is_far(os) ? OBJECT_FAR_INDEX_WHOLE : OBJECT_INDEX_WHOLE;
+
+	return size <= whole ? whole : is_far(os) ? OBJECT_FAR_INDEX_PIECE : OBJECT_INDEX_PIECE;
+}
+
 static int
-decode_ends(struct object *o, const uint8_t *head, const uint8_t *tail, struct ltx_trailer *trailer,
-	    struct ls_err *err)
+decode_ends(const struct objects *os, struct object *o, const uint8_t *head, const uint8_t *tail,
+	    struct ltx_trailer *trailer, struct ls_err *err)
 {
 	int rc;
 
@@ -47,7 +62,7 @@ decode_ends(struct object *o, const uint8_t *head, const uint8_t *tail, struct l
 	if (o->hdr.min_txid != o->min || o->hdr.max_txid != o->max)
 		return ls_err_set(err, -EBADMSG, "it holds TXIDs %016" PRIx64 " to %016" PRIx64,
 				  o->hdr.min_txid, o->hdr.max_txid);
-	o->piece = o->at.index_size <= OBJECT_INDEX_WHOLE ? OBJECT_INDEX_WHOLE : OBJECT_INDEX_PIECE;
+	o->piece = index_piece(os, o->at.index_size);
 	o->npieces = (uint32_t)((o->at.index_size + o->piece - 1) / o->piece);
 	return 0;
 }
@@ -119,7 +134,7 @@ verify_small(struct objects *os, struct object *o, const uint8_t *p, uint8_t *pa
 	struct ltx_trailer trailer;
 	int rc;
 
-	if ((rc = decode_ends(o, p, p + o->size - LTX_TAIL_SIZE, &trailer, err)) < 0)
+	if ((rc = decode_ends(os, o, p, p + o->size - LTX_TAIL_SIZE, &trailer, err)) < 0)
 		return rc;
 	part.p = p + o->at.index_offset;
 	part.n = (size_t)o->at.index_size;
@@ -185,6 +200,39 @@ read_last(struct object *o, const uint8_t *tail, struct ls_err *err)
 	return check_last(o, err);
 }
 
+/* The header; from afar with what comes behind it, where the first pages are. */
+static int
+load_head(struct objects *os, const struct store_call *call, const struct object *o,
+	  uint8_t head[LTX_HEADER_SIZE], struct ls_err *err)
+{
+	struct blockcache *cache = objects_blocks(os);
+	struct block *b = NULL;
+	uint8_t *data;
+	int rc;
+
+	if (!is_far(os))
+		return object_get(os, call, o, (struct object_range){0, LTX_HEADER_SIZE, head},
+				  err);
+	if ((rc = blockcache_pin(cache, call, o->id, 0, false, &b, err)) < 0)
+		return rc;
+	if (rc == 1) {
+		if (!(data = malloc(OBJECT_BLOCK)))
+			rc = ls_err_set(err, -ENOMEM, "out of memory");
+		else
+			rc = object_get(os, call, o, (struct object_range){0, OBJECT_BLOCK, data},
+					err);
+		if (rc < 0) {
+			free(data);
+			blockcache_abandon(cache, b);
+			return rc;
+		}
+		blockcache_fill(cache, b, data, OBJECT_BLOCK);
+	}
+	memcpy(head, b->data, LTX_HEADER_SIZE);
+	blockcache_release(cache, b);
+	return 0;
+}
+
 static int
 load_large(struct objects *os, const struct store_call *call, struct object *o, struct ls_err *err)
 {
@@ -192,11 +240,11 @@ load_large(struct objects *os, const struct store_call *call, struct object *o, 
 	struct ltx_trailer trailer;
 	int rc;
 
-	if ((rc = object_get(os, call, o, (struct object_range){0, sizeof head, head}, err)) < 0 ||
+	if ((rc = load_head(os, call, o, head, err)) < 0 ||
 	    (rc = object_get(os, call, o,
 			     (struct object_range){o->size - sizeof tail, sizeof tail, tail},
 			     err)) < 0 ||
-	    (rc = decode_ends(o, head, tail + sizeof tail - LTX_TAIL_SIZE, &trailer, err)) < 0)
+	    (rc = decode_ends(os, o, head, tail + sizeof tail - LTX_TAIL_SIZE, &trailer, err)) < 0)
 		return rc;
 	return read_last(o, tail, err);
 }

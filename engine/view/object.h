@@ -20,6 +20,9 @@ enum {
 	OBJECT_SMALL = 1 << 20,		/* stored bytes: read and verified whole */
 	OBJECT_INDEX_WHOLE = 256 << 10, /* bytes of a page index that is one piece */
 	OBJECT_INDEX_PIECE = 32 << 10,	/* else */
+	/* The same where a request takes as long as some MiB do. */
+	OBJECT_FAR_INDEX_WHOLE = 4 << 20,
+	OBJECT_FAR_INDEX_PIECE = 512 << 10,
 	OBJECT_BLOCK = 64 << 10,
 	OBJECT_SPAN = 512 << 10, /* most bytes of one object_read() */
 };

@@ -6,7 +6,7 @@
 #include "engine/format/dbhdr.h"
 #include "engine/view/restore_part.h"
 
-enum { PARTS_PER_THREAD = 2, THREADS_MAX = 8, REMOTE_THREADS_MAX = 32 };
+enum { PARTS_PER_THREAD = 2, THREADS_MAX = 8, REMOTE_THREADS = 16, REMOTE_THREADS_MAX = 32 };
 
 int
 restore_pages_add(struct restore_pages *p, const struct catalog_file *f, struct ls_err *err)
@@ -132,7 +132,7 @@ choose_threads(const struct replica *r, unsigned wanted)
 
 	if (parallel <= 1)
 		return job_threads(wanted, THREADS_MAX);
-	return job_threads(wanted ? wanted : parallel, REMOTE_THREADS_MAX);
+	return job_threads(wanted ? wanted : REMOTE_THREADS, REMOTE_THREADS_MAX);
 }
 
 int
