@@ -105,6 +105,43 @@ take(void *arg, const char *path, const char *text, struct ls_err *err)
 }
 
 static int
+read_page(struct page *p, const void *xml, size_t n, struct ls_err *err)
+{
+	int rc;
+
+	p->truncated = false;
+	p->token[0] = '\0';
+	if ((rc = xml_read(xml, n, take, p, err)) < 0)
+		return rc;
+	if (p->truncated && !p->token[0])
+		return ls_err_set(err, -EBADMSG, "a page of the listing does not say how to go on");
+	return 0;
+}
+
+static struct page *
+page_new(const char *path, store_entry_fn *fn, void *arg)
+{
+	struct page *p = calloc(1, sizeof *p);
+
+	if (!p)
+		return NULL;
+	p->path = path ? path : "";
+	p->npath = strlen(p->path);
+	p->fn = fn;
+	p->arg = arg;
+	return p;
+}
+
+int
+s3_list_read_page(const void *xml, size_t n, const char *path, store_entry_fn *fn, void *arg,
+		  struct ls_err *err)
+{
+	ls_autofree struct page *p = page_new(path, fn, arg);
+
+	return p ? read_page(p, xml, n, err) : no_memory(err);
+}
+
+static int
 one_page(struct store_s3 *s, const struct store_call *call, const char *prefix, const char *after,
 	 struct page *p, struct ls_err *err)
 {
@@ -123,13 +160,7 @@ one_page(struct store_s3 *s, const struct store_call *call, const char *prefix, 
 		s3_call_param(&q, "start-after", after);
 	if ((rc = s3_call(s, call, &q, &a, err)) < 0)
 		return rc;
-	p->truncated = false;
-	p->token[0] = '\0';
-	if ((rc = xml_read(a.http.text.p, a.http.text.len, take, p, err)) < 0)
-		return rc;
-	if (p->truncated && !p->token[0])
-		return ls_err_set(err, -EBADMSG, "a page of the listing does not say how to go on");
-	return 0;
+	return read_page(p, a.http.text.p, a.http.text.len, err);
 }
 
 int
@@ -138,15 +169,11 @@ s3_list_objects(struct store_s3 *s, const struct store_call *call, const char *p
 {
 	ls_autofree char *full = s3_list_full_key(s, prefix);
 	ls_autofree char *start = after ? s3_list_full_key(s, after) : NULL;
-	ls_autofree struct page *p = calloc(1, sizeof *p);
+	ls_autofree struct page *p = page_new(s->config.path, fn, arg);
 	int rc;
 
 	if (!full || (after && !start) || !p)
 		return no_memory(err);
-	p->path = s->config.path ? s->config.path : "";
-	p->npath = strlen(p->path);
-	p->fn = fn;
-	p->arg = arg;
 	do {
 		rc = one_page(s, call, full, start, p, err);
 	} while (rc == 0 && p->truncated);

@@ -9,6 +9,9 @@
 LS_MUST_USE int
 s3_list_objects(struct store_s3 *s, const struct store_call *call, const char *prefix,
 		const char *after, store_entry_fn *fn, void *arg, struct ls_err *err);
+/* The objects of one page, as a server sends it, of a store with this path. */
+LS_MUST_USE int s3_list_read_page(const void *xml, size_t n, const char *path, store_entry_fn *fn,
+				  void *arg, struct ls_err *err);
 /* As store_del(). */
 LS_MUST_USE int s3_list_delete(struct store_s3 *s, const struct store_call *call,
 			       const char *const *keys, size_t n, struct ls_err *err);

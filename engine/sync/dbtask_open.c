@@ -138,7 +138,8 @@ dbtask_open(struct dbtask *t, struct ls_err *err)
 
 		log_write(LOG_INFO, "replicating to", LOG_STR("db", t->name),
 			  LOG_STR("name", c->name), LOG_STR("type", c->type),
-			  LOG_MS("sync-interval", c->sync_interval_ms), LOG_STR("path", c->path));
+			  LOG_MS("sync-interval", c->sync_interval_ms),
+			  LOG_STR("path", c->path ? c->path : c->url));
 	}
 	return 0;
 }

@@ -319,23 +319,28 @@ upload_same_tail(struct upload *u, const struct store_call *call, bool *ret_same
 }
 
 int
-upload_put(struct upload *u, const struct store_call *call, const struct upload_local *l,
-	   const struct catalog_file *f, struct ls_err *err)
+upload_store(struct upload *u, const struct store_call *call, const struct upload_local *l,
+	     const char *root, const struct catalog_file *f, struct ls_err *err)
 {
 	char key[REPLICA_KEY_MAX];
-	struct store_put p = {
-		.key = key, .time_ms = l->time_ms, .root = u->root, .create_only = true};
+	struct store_put p = {.key = key, .time_ms = l->time_ms, .root = root, .create_only = true};
 	struct store_source src = {.size = l->size,
 				   .read = local_read,
 				   .arg = (void *)(uintptr_t)l,
 				   .path = l->shared ? NULL : l->path,
 				   .path_checked = l->stamped};
-	int rc;
 
 	replica_key(&u->replica, f->level, f->min, f->max, key);
-	if ((rc = store_put(u->store, call, &p, &src, NULL, err)) < 0)
-		return rc;
-	return catalog_log_put(u->log, f, err);
+	return store_put(u->store, call, &p, &src, NULL, err);
+}
+
+int
+upload_put(struct upload *u, const struct store_call *call, const struct upload_local *l,
+	   const struct catalog_file *f, struct ls_err *err)
+{
+	int rc = upload_store(u, call, l, u->root, f, err);
+
+	return rc < 0 ? rc : catalog_log_put(u->log, f, err);
 }
 
 int

@@ -61,6 +61,10 @@ upload_out_rewrite(struct upload_out *o, const void *p, size_t n, struct ls_err 
 /* Makes it durable, puts it as f (whose size is set), and records it. */
 LS_MUST_USE int upload_out_put(struct upload *u, const struct store_call *call,
 			       struct upload_out *o, struct catalog_file *f, struct ls_err *err);
+/* The same but for the last: without a lock. */
+LS_MUST_USE int
+upload_out_store(struct upload *u, const struct store_call *call, struct upload_out *o,
+		 const char *root, struct catalog_file *f, struct ls_err *err);
 void upload_out_close(struct upload_out *o); /* and removes it */
 
 /* Opens *out and writes the pack of what w says, *ret without its size. -ENOENT: batch *ret_lost is
@@ -69,6 +73,11 @@ LS_MUST_USE int
 upload_pack(struct upload *u, const struct store_call *call, const struct levels_work *w,
 	    struct upload_out *out, struct catalog_file *ret, size_t *ret_lost, struct ls_err *err);
 
+/* Puts under the key of f, where the root has this identity. It is not recorded, and no lock is
+ * needed. */
+LS_MUST_USE int
+upload_store(struct upload *u, const struct store_call *call, const struct upload_local *l,
+	     const char *root, const struct catalog_file *f, struct ls_err *err);
 /* Puts under the key of f, then records it. */
 LS_MUST_USE int
 upload_put(struct upload *u, const struct store_call *call, const struct upload_local *l,

@@ -11,6 +11,8 @@
 #include "engine/format/ltx_merge.h"
 #include "engine/sync/upload_impl.h"
 
+#include <string.h>
+
 enum { DELETE_BATCH = 1000 };
 
 /* ---- merging ---- */
@@ -83,22 +85,44 @@ merge(struct upload *u, const struct store_call *call, struct merging *m, struct
 	return rc;
 }
 
+/* Under the lock: whether it is still to be put, and where. */
+static int
+may_publish(struct upload *u, const struct store_call *call, const struct merging *m,
+	    char root[STORE_ETAG_MAX], bool *ret, struct ls_err *err)
+{
+	int rc;
+
+	/* The snapshot of a full image may have come meanwhile. */
+	*ret = !catalog_find(catalog_log_catalog(u->log), &m->result);
+	if (!*ret || (rc = upload_same_root(u, call, err)) < 0)
+		return *ret ? rc : 0;
+	memcpy(root, u->root, STORE_ETAG_MAX);
+	return 0;
+}
+
+/* The lock is free while the object is on its way, so that batches overtake it. */
 static int
 publish(struct upload *u, const struct store_call *call, struct merging *m, pthread_mutex_t *lock,
 	struct ls_err *err)
 {
+	char root[STORE_ETAG_MAX];
+	bool wanted;
 	int rc;
 
+	pthread_mutex_lock(lock);
+	rc = may_publish(u, call, m, root, &wanted, err);
+	pthread_mutex_unlock(lock);
+	if (rc < 0 || !wanted ||
+	    (rc = upload_out_store(u, call, &m->out, root, &m->result, err)) < 0)
+		return rc;
 	LS_AUTOLOCK(lock);
-	/* The snapshot of a full image may have come meanwhile. */
-	if (catalog_find(catalog_log_catalog(u->log), &m->result))
-		return 0;
-	if ((rc = upload_same_root(u, call, err)) < 0 ||
-	    (rc = upload_out_put(u, call, &m->out, &m->result, err)) < 0)
+	if (strcmp(root, u->root) != 0)
+		return ls_err_set(err, -ESTALE, "the replica became another one meanwhile");
+	if ((rc = catalog_log_put(u->log, &m->result, err)) < 0)
 		return rc;
 	log_write(LOG_DEBUG,
 		  m->work.level == REPLICA_PACKS ? "pack complete" : "compaction complete",
-		  LOG_STR("path", u->conf->path), LOG_U64("level", m->result.level),
+		  LOG_STR("path", u->conf->url), LOG_U64("level", m->result.level),
 		  LOG_TXID("txid.min", m->result.min), LOG_TXID("txid.max", m->result.max),
 		  LOG_U64("size", m->result.size), LOG_U64("files", m->work.n));
 	return 0;
@@ -114,7 +138,7 @@ forget(struct upload *u, const struct catalog_file *lost, pthread_mutex_t *lock,
 	if (!levels_holds(catalog_log_catalog(u->log), lost))
 		return rc;
 	log_write(LOG_WARN, "a transaction is lost that was to be kept",
-		  LOG_STR("path", u->conf->path), LOG_TXID("txid.min", lost->min),
+		  LOG_STR("path", u->conf->url), LOG_TXID("txid.min", lost->min),
 		  LOG_TXID("txid.max", lost->max), LOG_STR("error", err->msg));
 	return catalog_log_del(u->log, lost, err);
 }
@@ -143,7 +167,7 @@ read_back(struct upload *u, const struct store_call *call, const struct merging 
 
 	if (upload_verify_newest(u, lock, m->work.level, call, &why) < 0)
 		log_write(LOG_WARN, "post-compaction verification failed",
-			  LOG_STR("path", u->conf->path), LOG_U64("level", (uint64_t)m->work.level),
+			  LOG_STR("path", u->conf->url), LOG_U64("level", (uint64_t)m->work.level),
 			  LOG_TXID("txid.min", m->result.min), LOG_TXID("txid.max", m->result.max),
 			  LOG_STR("error", why.msg));
 }
@@ -215,7 +239,7 @@ expire(struct upload *u, pthread_mutex_t *lock, const struct levels_conf *k,
 	for (size_t i = 0; rc == 0 && i < n; i += DELETE_BATCH)
 		rc = delete_files(u, call, v + i, n - i < DELETE_BATCH ? n - i : DELETE_BATCH, err);
 	if (rc == 0)
-		log_write(LOG_DEBUG, "retention enforced", LOG_STR("path", u->conf->path),
+		log_write(LOG_DEBUG, "retention enforced", LOG_STR("path", u->conf->url),
 			  LOG_U64("deleted_count", n));
 	return rc;
 }

@@ -63,8 +63,8 @@ upload_out_rewrite(struct upload_out *o, const void *p, size_t n, struct ls_err 
 }
 
 int
-upload_out_put(struct upload *u, const struct store_call *call, struct upload_out *o,
-	       struct catalog_file *f, struct ls_err *err)
+upload_out_store(struct upload *u, const struct store_call *call, struct upload_out *o,
+		 const char *root, struct catalog_file *f, struct ls_err *err)
 {
 	struct upload_local l = {.path = o->path, .fd = o->fd, .time_ms = f->time_ms};
 	int rc;
@@ -72,7 +72,16 @@ upload_out_put(struct upload *u, const struct store_call *call, struct upload_ou
 	if ((rc = flush(o, err)) < 0 || (rc = io_fsync(o->fd, o->path, err)) < 0)
 		return rc;
 	l.size = f->size = o->size;
-	return upload_put(u, call, &l, f, err);
+	return upload_store(u, call, &l, root, f, err);
+}
+
+int
+upload_out_put(struct upload *u, const struct store_call *call, struct upload_out *o,
+	       struct catalog_file *f, struct ls_err *err)
+{
+	int rc = upload_out_store(u, call, o, u->root, f, err);
+
+	return rc < 0 ? rc : catalog_log_put(u->log, f, err);
 }
 
 void

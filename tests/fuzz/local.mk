@@ -1,9 +1,9 @@
 # One target per decoder of outside bytes. With --enable-fuzzers they are libFuzzer programs, without
 # they replay tests/fuzz/seeds/NAME as a TAP test. `tests/fuzz/run SECONDS` fuzzes for real.
-FUZZ_TARGETS += tests/fuzz/fuzz_catalog tests/fuzz/fuzz_conf tests/fuzz/fuzz_dbhdr \
+FUZZ_TARGETS += tests/fuzz/fuzz_aws_files tests/fuzz/fuzz_catalog tests/fuzz/fuzz_conf tests/fuzz/fuzz_dbhdr \
 	tests/fuzz/fuzz_fuse_name tests/fuzz/fuzz_ltx tests/fuzz/fuzz_ltx_index \
 	tests/fuzz/fuzz_ltx_merge tests/fuzz/fuzz_ltx_name tests/fuzz/fuzz_ltx_page \
-	tests/fuzz/fuzz_pack tests/fuzz/fuzz_position tests/fuzz/fuzz_timex tests/fuzz/fuzz_url tests/fuzz/fuzz_wal \
+	tests/fuzz/fuzz_pack tests/fuzz/fuzz_position tests/fuzz/fuzz_s3_url tests/fuzz/fuzz_s3_xml tests/fuzz/fuzz_timex tests/fuzz/fuzz_url tests/fuzz/fuzz_wal \
 	tests/fuzz/fuzz_walidx
 
 if FUZZERS
@@ -46,5 +46,11 @@ tests_fuzz_fuzz_wal_SOURCES = tests/fuzz/fuzz_wal.c $(FUZZ_COMMON)
 tests_fuzz_fuzz_wal_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_walidx_SOURCES = tests/fuzz/fuzz_walidx.c $(FUZZ_COMMON)
 tests_fuzz_fuzz_walidx_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_aws_files_SOURCES = tests/fuzz/fuzz_aws_files.c $(FUZZ_COMMON)
+tests_fuzz_fuzz_aws_files_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_s3_url_SOURCES = tests/fuzz/fuzz_s3_url.c $(FUZZ_COMMON)
+tests_fuzz_fuzz_s3_url_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_s3_xml_SOURCES = tests/fuzz/fuzz_s3_xml.c $(FUZZ_COMMON)
+tests_fuzz_fuzz_s3_xml_LDFLAGS = $(FUZZ_LINK)
 
 EXTRA_DIST += tests/fuzz/run tests/fuzz/seeds
