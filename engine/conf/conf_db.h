@@ -35,9 +35,9 @@ struct conf_db_context {
 		{"jwt", CONF_LATER, 0}, {"seed", CONF_LATER, 0}, {"creds", CONF_LATER, 0},         \
 		{"nkey", CONF_LATER, 0}, {"username", CONF_LATER, 0}, {"token", CONF_LATER, 0},    \
 		{"tls", CONF_LATER, 0}, {"root-cas", CONF_LATER, 0},                               \
-		{"max-reconnects", CONF_LATER, 0}, {"reconnect-wait", CONF_LATER, 0},              \
+		{"max-reconnects", CONF_LATER, 0},                                                 \
 	{                                                                                          \
-		"timeout", CONF_LATER, 0                                                           \
+		"reconnect-wait", CONF_LATER, 0                                                    \
 	}
 
 void conf_db_settings_done(struct conf_db_settings *s);

@@ -5,13 +5,14 @@
 
 #include "engine/base/buf.h"
 #include "engine/base/io.h"
+#include "engine/base/timex.h"
 #include "engine/store/s3_place.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
-enum { KEY_FILE_MAX = 4096 };
+enum { KEY_FILE_MAX = 4096, TIMEOUT_MAX_MS = 3600 * 1000 };
 
 static int
 no_memory(struct ls_err *err)
@@ -129,6 +130,9 @@ fill_from_raw(const struct conf_s3_raw *raw, struct s3_config *c, struct ls_err 
 	choose(&c->sign_payload, raw->sign_payload);
 	choose(&c->content_md5, raw->content_md5);
 	c->skip_verify = c->skip_verify || raw->skip_verify == S3_YES;
+	if (!c->stall_ms && raw->timeout.node)
+		c->stall_ms = raw->timeout.ms < TIMEOUT_MAX_MS ? (unsigned)raw->timeout.ms
+							       : TIMEOUT_MAX_MS;
 	return fill_encryption(raw, c, err);
 }
 
@@ -203,6 +207,25 @@ secret_param(const struct url *u, const char *name, const char *alias, struct se
 }
 
 static int
+timeout_param(const struct url *u, unsigned *at, struct ls_err *err)
+{
+	ls_autofree char *v = NULL;
+	int64_t ns = 0, ms;
+	int rc = url_param(u, "timeout", &v, err);
+
+	if (rc < 0 || !v || *at)
+		return rc;
+	if ((rc = timex_duration(v, &ns, err)) < 0 || ns <= 0)
+		return ls_err_set(err, -EINVAL,
+				  "invalid value for query parameter timeout: '%.40s' is no "
+				  "duration such as 30s",
+				  v);
+	ms = ns / 1000000;
+	*at = ms > TIMEOUT_MAX_MS ? TIMEOUT_MAX_MS : ms ? (unsigned)ms : 1;
+	return 0;
+}
+
+static int
 fill_from_query(const struct url *u, struct s3_config *c, struct ls_err *err)
 {
 	ls_autofree char *endpoint = NULL, *full = NULL;
@@ -225,6 +248,7 @@ fill_from_query(const struct url *u, struct s3_config *c, struct ls_err *err)
 	    (rc = choice_param(u, "signPayload", "sign-payload", &c->sign_payload, err)) < 0 ||
 	    (rc = choice_param(u, "requireContentMD5", "require-content-md5", &c->content_md5,
 			       err)) < 0 ||
+	    (rc = timeout_param(u, &c->stall_ms, err)) < 0 ||
 	    (rc = number_param(u, "partSize", "part-size", &c->part_size, err)) < 0 ||
 	    (rc = number_param(u, "concurrency", NULL, &concurrency, err)) < 0)
 		return rc;

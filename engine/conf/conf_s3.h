@@ -20,6 +20,7 @@ struct conf_s3_raw {
 	int path_style, sign_payload, content_md5, skip_verify; /* CONF_MAYBE */
 	uint64_t part_size;					/* of the replica only */
 	int64_t concurrency;					/* of the replica only */
+	struct conf_duration timeout;				/* without anything that moves */
 };
 
 void conf_s3_raw_done(struct conf_s3_raw *r);
@@ -47,6 +48,7 @@ void conf_s3_raw_done(struct conf_s3_raw *r);
 		{"require-content-md5", CONF_MAYBE, offsetof(type, m.content_md5)},                \
 		{"skip-verify", CONF_MAYBE, offsetof(type, m.skip_verify)},                        \
 		{"part-size", CONF_SIZE, offsetof(type, m.part_size)},                             \
+		{"timeout", CONF_DURATION, offsetof(type, m.timeout)},                             \
 	{                                                                                          \
 		"concurrency", CONF_INT, offsetof(type, m.concurrency)                             \
 	}

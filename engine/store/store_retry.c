@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { TRIES = 10, BASE_MS = 100, MAX_MS = 20000, TOLD_FROM = 3 };
+enum { TRIES = 10, CAPTURE_TRIES = 3, BASE_MS = 100, MAX_MS = 20000, TOLD_FROM = 3 };
 
 struct store_retry {
 	struct store base;
@@ -34,9 +34,10 @@ inner(struct store *st)
 static bool
 once_more(struct tries *t, int rc, const struct ls_err *err)
 {
+	bool capture = t->call && t->call->priority == STORE_PRIO_CAPTURE;
 	uint64_t ms, now = clock_mono_ms();
 
-	if (rc >= 0 || !err->retry || ++t->n >= TRIES)
+	if (rc >= 0 || !err->retry || ++t->n >= (capture ? CAPTURE_TRIES : TRIES))
 		return false;
 	ms = backoff_next_ms(&t->backoff, BASE_MS, MAX_MS);
 	if (t->call && t->call->deadline_ms && t->call->deadline_ms <= now + ms)

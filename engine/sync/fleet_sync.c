@@ -196,7 +196,7 @@ tell(struct dbtask *t, fleet_list_fn *fn, void *arg)
 	dbtask_get_trouble(t, &trouble);
 	e.trouble = trouble.text;
 	e.trouble_ms = trouble.since_ms;
-	switch (t->state) {
+	switch (atomic_load(&t->state)) {
 	case DBTASK_OPEN:
 		e.status = "replicating";
 		break;

@@ -18,16 +18,15 @@ def kind(method, target):
     return "LIST" if method == "GET" and "list-type=2" in target else method
 
 
-class Harm:
-    """What happens to requests: fn(method, target) -> None or one of the words below, asked once for each request.
+class Proxy:
+    """harm: a function of (method, target), asked once for each request, which says what happens to it:
 
-    cut: reset after half a kilobyte of the answer     stall: then nothing more comes
-    truncate: the connection is closed there            NNN (a number): this status, without the server
-    late: the server does it, its answer is lost        refuse: the connection is reset at once
+    None: nothing              NNN (a number): this status, without the server
+    "cut": reset after half a kilobyte of the answer        "stall": then nothing more comes
+    "truncate": the connection is closed there              "refuse": the connection is reset at once
+    "late": the server does it, and its answer is lost
     """
 
-
-class Proxy:
     def __init__(self, target, delay=0.0):
         self.target, self.delay = target, delay
         self.harm = None
@@ -51,8 +50,16 @@ class Proxy:
         self.loop.run_forever()
 
     def close(self):
+        async def end():
+            self.server.close()
+            others = [t for t in asyncio.all_tasks() if t is not asyncio.current_task()]
+            for t in others:
+                t.cancel()
+            await asyncio.gather(*others, return_exceptions=True)
+        asyncio.run_coroutine_threadsafe(end(), self.loop).result()
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join()
+        self.loop.close()
 
     def clear(self):
         self.requests.clear()
@@ -128,8 +135,9 @@ class Proxy:
                 self.reset(server_writer)
                 return None
             if isinstance(harm, int):
+                body = SLOW_DOWN if harm in (429, 500, 503) else b""
                 client_writer.write(b"HTTP/1.1 %d Harm\r\nContent-Type: application/xml\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s"
-                                    % (harm, len(SLOW_DOWN), SLOW_DOWN))
+                                    % (harm, len(body), body))
                 state["harm"] = "answered"
             return b"" if state["harm"] == "answered" else data
 

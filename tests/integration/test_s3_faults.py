@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Object storage over a bad network: cut, stalled, truncated, refused, overloaded, answered after we gave up."""
+import errno
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+import tap
+from s3 import *
+
+LONG = bool(os.environ.get("LS_TEST_LONG"))
+
+
+def through(gateway, proxy, bucket, **query):
+    return gateway.url(bucket, endpoint=f"http://127.0.0.1:{proxy.port}", **{"timeout": "1s", **query})
+
+
+def replica_of(gateway, bucket, shm, size=20000):
+    db = os.path.join(shm, "a.db")
+    c = new_database(db)
+    commit(c, 5, size=size)
+    once(db, gateway.url(bucket))
+    return c, db
+
+
+@pytest.mark.parametrize("harm", [503, 500, 429, "cut", "truncate", "refuse", "stall"])
+def test_a_restore_gets_through(gateway, bucket, proxy, shm, harm):
+    """Each request fails twice before it may succeed."""
+    c, db = replica_of(gateway, bucket, shm, size=400000)
+    seen = {}
+
+    def fn(method, target):
+        seen[target] = seen.get(target, 0) + 1
+        return harm if seen[target] <= 2 and len(seen) <= 3 else None
+    proxy.harm = fn
+    out = os.path.join(shm, "out.db")
+    restore(through(gateway, proxy, bucket), out)
+    live_copy(db, os.path.join(shm, "live.db"))
+    assert_same_database(out, os.path.join(shm, "live.db"))
+    assert max(seen.values()) >= 3
+    c.close()
+
+
+@pytest.mark.parametrize("harm,text", [(403, "access denied"), (404, "no such bucket"), (418, "HTTP status 418")])
+def test_what_does_not_pass_is_said_at_once(gateway, bucket, proxy, shm, harm, text):
+    c, _ = replica_of(gateway, bucket, shm)
+    c.close()
+    proxy.harm = lambda method, target: harm
+    out = os.path.join(shm, "out.db")
+    p = litestream("restore", "-o", out, through(gateway, proxy, bucket), ok=False)
+    assert text in p.err and not os.path.exists(out), p.err
+    assert proxy.requests.total() <= 3
+
+
+def test_one_request_for_a_commit_and_none_without(gateway, bucket, proxy, shm):
+    db, conf, sock = (os.path.join(shm, n) for n in ("a.db", "c.yml", "s"))
+    c = new_database(db)
+    open(conf, "w").write(f"socket: {{enabled: true, path: {sock}}}\ndbs:\n- path: {db}\n  replica: {{url: '{through(gateway, proxy, bucket)}'}}\n")
+    d = Daemon(None, None, os.path.join(shm, "log"), config=conf).ready()
+    litestream("sync", "-wait", "-socket", sock, db)
+    d.wait_log("snapshot complete")
+    proxy.clear()
+    for i in range(3):
+        commit(c)
+        litestream("sync", "-wait", "-socket", sock, db)
+        assert dict(proxy.requests) == {"PUT": i + 1}, proxy.log
+    c.close()
+    d.stop()
+    assert dict(proxy.requests) == {"PUT": 3}, proxy.log
+
+
+def test_writing_without_a_pause(gateway, bucket, proxy, shm):
+    """Not more than a request a sync-interval, after the few that go at once."""
+    db, conf = os.path.join(shm, "a.db"), os.path.join(shm, "c.yml")
+    c = new_database(db)
+    open(conf, "w").write(f"dbs:\n- path: {db}\n  replica: {{url: '{through(gateway, proxy, bucket)}', sync-interval: 500ms}}\n")
+    d = Daemon(None, None, os.path.join(shm, "log"), config=conf).ready()
+    d.wait_log("snapshot complete")
+    proxy.clear()
+    start = time.monotonic()
+    while time.monotonic() < start + 3:
+        commit(c)
+        time.sleep(0.01)        # the pace of the writer
+    c.close()
+    took = time.monotonic() - start
+    d.stop()
+    assert proxy.requests["PUT"] <= took / 0.5 + 8, (took, proxy.requests)
+
+
+def random_harm(rnd, one_in=5):
+    kinds = ["cut", "stall", "truncate", 500, 503, 429, "late", "refuse"]
+    return lambda method, target: rnd.choice(kinds) if rnd.randrange(one_in) == 0 else None
+
+
+def test_one_in_five(gateway, bucket, proxy, shm):
+    """One request in five is harmed while the daemon writes, merges, is killed, and others restore: nothing is lost or doubled."""
+    seed = int(os.environ.get("LS_TEST_SEED", "1"))
+    rnd = random.Random(seed)
+    db, conf, out, ledger = (os.path.join(shm, n) for n in ("a.db", "c.yml", "out.db", "ledger"))
+    new_database(db).close()
+    replica = through(gateway, proxy, bucket)
+    open(conf, "w").write("levels: [{interval: 1s}, {interval: 3s}]\nl0-retention: 2s\nl0-retention-check-interval: 1s\n"
+                          f"dbs:\n- path: {db}\n  replica: {{url: '{replica}', sync-interval: 20ms}}\n")
+    proxy.harm = random_harm(rnd)
+    wanted, end = (10000, time.monotonic() + 1500) if LONG else (200, time.monotonic() + 30)
+    n = 0
+    while proxy.requests.total() < wanted and time.monotonic() < end:
+        d = Daemon(None, None, os.path.join(shm, "log"), config=conf)
+        w = start_writer(db, seed * 1000 + n, ledger)
+        before = proxy.requests.total()
+        wait_for("requests", lambda: proxy.requests.total() > before + 60, 90)
+        p = litestream("restore", "-o", out, "-force", replica, ok=None, timeout=120)
+        if p.rc == 0:
+            check_state(out)
+        w.kill()
+        w.wait()
+        d.kill()
+        n += 1
+    proxy.harm = None
+    litestream("replicate", "-once", "-config", conf)
+    restore(gateway.url(bucket), out)
+    assert check_state(out) >= last_committed(ledger)
+    assert check_history(gateway.url(bucket), shm, every=5) > 3
+    print(f"# {proxy.requests.total()} requests, {n} kills")
+
+
+def test_the_gateway_goes_and_comes_back(gateway, bucket, proxy, shm):
+    db, ledger = os.path.join(shm, "a.db"), os.path.join(shm, "ledger")
+    new_database(db).close()
+    d = Daemon(db, through(gateway, proxy, bucket), os.path.join(shm, "log")).ready()
+    proxy.harm = lambda method, target: "refuse"
+    w = start_writer(db, 7, ledger, 50)
+    assert w.wait(60) == 0, "no commit waits for storage"
+    d.wait_log("replica sync error", 60)
+    proxy.harm = None
+    d.wait_log("replica sync recovered", 60)
+    d.stop()
+    out = os.path.join(shm, "out.db")
+    restore(gateway.url(bucket), out)
+    assert check_state(out) == last_committed(ledger)
+
+
+# ---- the mount ----
+
+def test_mount(gateway, bucket, proxy, shm):
+    need_fuse()
+    c, db = replica_of(gateway, bucket, shm, size=400000)
+    with mounted(through(gateway, proxy, bucket), os.path.join(shm, "m")) as m:
+        live_copy(db, os.path.join(shm, "live.db"))
+        assert sha(f"{m}/latest.db") == sha(os.path.join(shm, "live.db"))
+        before = proxy.requests.total()
+        assert check_state(f"{m}/latest.db") == 5
+        assert proxy.requests.total() == before, "what was read is not fetched again"
+    c.close()
+
+
+def test_a_dead_server_is_a_timeout(gateway, bucket, proxy, shm):
+    """Never EIO; and a reader that is killed is gone at once."""
+    need_fuse()
+    c, _ = replica_of(gateway, bucket, shm, size=3000000)
+    with mounted(through(gateway, proxy, bucket, timeout="60s"), os.path.join(shm, "m"), "timeout=2s") as m:
+        f = os.open(f"{m}/latest.db", os.O_RDONLY)
+        proxy.harm = lambda method, target: "stall"
+        with pytest.raises(OSError) as e:
+            os.pread(f, 4096, 9000000)
+        assert e.value.errno == errno.ETIMEDOUT
+        p = subprocess.Popen(["dd", f"if={m}/latest.db", "of=/dev/null", "bs=4096", "skip=3000", "count=1"], stderr=subprocess.DEVNULL)
+        wait_for("its read", lambda: "fuse" in open(f"/proc/{p.pid}/wchan").read() or p.poll() is not None)
+        p.send_signal(signal.SIGKILL)
+        p.wait(10)
+        proxy.harm = None
+        assert len(os.pread(f, 4096, 9000000)) == 4096
+        os.close(f)
+    c.close()
+
+
+if __name__ == "__main__":
+    sys.exit(tap.main(__file__))
