@@ -1,17 +1,23 @@
 #!/bin/sh
 # The main job of litestream-c, from a clean clone, on a database of yours or on a small shop.
 #
-#   contrib/demo.sh [any.db]
+#   contrib/demo.sh [--s3] [any.db]
 #
 # Installs packages, builds, makes a working copy of any.db (or a shop database), replicates it to a
-# directory while a writer changes it, mounts the replica, looks at two moments in time, copies one
-# back and compares it with `litestream restore`. any.db itself is only read. Needs root for the
-# packages and for the mount. Leaves nothing running, mounted or lying about.
+# directory (with --s3 to a bucket: a Ceph object gateway is started on this machine) while a writer
+# changes it, mounts the replica, looks at two moments in time, copies one back and compares it with
+# `litestream restore`. any.db itself is only read. Needs root for the packages and for the mount.
+# Leaves nothing running, mounted or lying about.
 set -eu
 
 top=$(cd "$(dirname "$0")/.." && pwd)
+s3=no
+[ "${1:-}" != --s3 ] || {
+	s3=yes
+	shift
+}
 source_db=${1:-}
-work="" daemon="" writer="" mounted=""
+work="" daemon="" writer="" mounted="" gateway=""
 
 say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
 show() { printf '  $ %s\n' "$*"; "$@" 2>&1 | sed 's/^/    /'; }
@@ -30,6 +36,7 @@ cleanup() {
 		echo 'demo.sh: the last lines of the daemon'"'"'s log:' >&2
 		tail -n 5 "$work/litestream.log" >&2
 	}
+	[ -z "$gateway" ] || "$top/tests/servers/rgw" down "$gateway"
 	[ -z "$work" ] || rm -rf "$work"
 	exit "$status"
 }
@@ -69,6 +76,18 @@ show litestream version
 work=$(mktemp -d /tmp/litestream-demo.XXXXXX)
 db=$work/app.db
 url=file://$work/backup
+if [ "$s3" = yes ]; then
+	say '1b. A bucket: a Ceph object gateway on this machine'
+	"$top/contrib/deps.sh"
+	port=7480
+	gateway=$work/gateway
+	"$top/tests/servers/rgw" up "$gateway" "$port"
+	export AWS_ACCESS_KEY_ID=TESTKEY AWS_SECRET_ACCESS_KEY=TESTSECRET AWS_EC2_METADATA_DISABLED=true
+	curl -sf --noproxy '*' -X PUT --aws-sigv4 aws:amz:us-east-1:s3 -u TESTKEY:TESTSECRET \
+		-H 'x-amz-content-sha256: UNSIGNED-PAYLOAD' "http://127.0.0.1:$port/backup" || die 'no bucket could be made'
+	url="s3://backup/app?endpoint=http://127.0.0.1:$port"
+	echo "    $url"
+fi
 
 say '2. A database in WAL mode'
 if [ -n "$source_db" ]; then
@@ -151,7 +170,7 @@ echo "    the live database has $live rows in demo_event, the restored one $back
 
 say 'Done.'
 cat <<END
-  A database was replicated to a directory while it was written, every transaction of it was
+  A database was replicated while it was written, every transaction of it was
   readable under a mount point without restoring it, one moment was copied back in two ways
   with equal bytes, and after the stop the replica held every commit. Nothing is left behind.
 END
