@@ -372,7 +372,8 @@ http_answer_done(struct http_answer *a)
 const char *
 http_header(const struct http_answer *a, const char *name, size_t *ret_n)
 {
-	const char *p = (const char *)a->headers.p, *end = p + a->headers.len;
+	const char *p = a->headers.p ? (const char *)a->headers.p : "";
+	const char *end = p + a->headers.len;
 	size_t n = strlen(name);
 
 	while (p < end) {

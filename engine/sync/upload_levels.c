@@ -90,14 +90,10 @@ static int
 may_publish(struct upload *u, const struct store_call *call, const struct merging *m,
 	    char root[STORE_ETAG_MAX], bool *ret, struct ls_err *err)
 {
-	int rc;
-
 	/* The snapshot of a full image may have come meanwhile. */
 	*ret = !catalog_find(catalog_log_catalog(u->log), &m->result);
-	if (!*ret || (rc = upload_same_root(u, call, err)) < 0)
-		return *ret ? rc : 0;
 	memcpy(root, u->root, STORE_ETAG_MAX);
-	return 0;
+	return *ret ? upload_same_root(u, call, err) : 0;
 }
 
 /* The lock is free while the object is on its way, so that batches overtake it. */
