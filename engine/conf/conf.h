@@ -9,7 +9,7 @@
 
 #include "engine/base/err.h"
 #include "engine/format/ltx.h"
-#include "engine/store/store.h"
+#include "engine/store/store_limit.h"
 
 #include <stdint.h>
 
@@ -24,6 +24,7 @@ struct conf_replica {
 	uint64_t sync_interval_ms; /* default 1000 */
 	bool sync_interval_set;	   /* the user gave it: it holds for all kinds (decisions.md 1) */
 	enum ltx_encoding encoding;
+	struct store_limits limits;
 };
 
 enum { CONF_LEVELS_MAX = 8 };

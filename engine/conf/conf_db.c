@@ -177,6 +177,17 @@ read_location(struct conf_yaml *y, yaml_node_t *node, const struct raw_replica *
 	return location_from_path(y, node, raw, ret, err);
 }
 
+static struct store_limits
+choose_limits(const struct conf_db_settings *own, const struct conf_db_settings *defaults)
+{
+	int64_t requests = own->max_requests ? own->max_requests : defaults->max_requests;
+
+	return (struct store_limits){.requests = requests > 0 ? (double)requests : 0,
+				     .bytes_up = own->max_up ? own->max_up : defaults->max_up,
+				     .bytes_down =
+					     own->max_down ? own->max_down : defaults->max_down};
+}
+
 static int
 read_settings(struct conf_yaml *y, yaml_node_t *node, const struct raw_replica *raw,
 	      const struct replica_target *t, struct conf_replica *ret, struct ls_err *err)
@@ -188,6 +199,7 @@ read_settings(struct conf_yaml *y, yaml_node_t *node, const struct raw_replica *
 		sync = &t->defaults->sync;
 	if (!given(encoding))
 		encoding = t->defaults->encoding;
+	ret->limits = choose_limits(&raw->settings, t->defaults);
 	ret->sync_interval_set = sync->node != NULL;
 	ret->sync_interval_ms = sync->node ? sync->ms : 1000;
 	if (ret->sync_interval_ms == 0) {

@@ -11,6 +11,8 @@ struct conf_db_settings {
 	struct conf_duration sync;
 	char *encoding;
 	struct conf_s3_raw s3;
+	uint64_t max_up, max_down;
+	int64_t max_requests;
 };
 
 struct conf_db_context {
@@ -25,6 +27,9 @@ struct conf_db_context {
 	{"sync-interval", CONF_DURATION, offsetof(type, member.sync)},                             \
 		{"ltx-encoding", CONF_STRING, offsetof(type, member.encoding)},                    \
 		CONF_S3_KEYS(type, member.s3), {"age", CONF_REFUSED, 0},                           \
+		{"max-upload-rate", CONF_SIZE, offsetof(type, member.max_up)},                     \
+		{"max-download-rate", CONF_SIZE, offsetof(type, member.max_down)},                 \
+		{"max-requests-per-second", CONF_INT, offsetof(type, member.max_requests)},        \
 		{"validation-interval", CONF_LATER, 0}, {"max-sync-ltx-files", CONF_LATER, 0},     \
 		{"auto-recover", CONF_LATER, 0}, {"account-name", CONF_LATER, 0},                  \
 		{"account-key", CONF_LATER, 0}, {"sas-token", CONF_LATER, 0},                      \

@@ -211,7 +211,8 @@ conf_replica_done(struct conf_replica *r)
 int
 conf_open_store(const struct conf_replica *r, struct store **ret, struct ls_err *err)
 {
-	struct store_config cfg = {.type = r->type, .path = r->path, .s3 = r->s3};
+	struct store_config cfg = {
+		.type = r->type, .path = r->path, .s3 = r->s3, .limits = &r->limits};
 
 	return store_open(&cfg, ret, err);
 }

@@ -21,6 +21,7 @@ engine_libengine_a_SOURCES += \
 	engine/store/store_file.c engine/store/store_file.h \
 	engine/store/store_file_int.h \
 	engine/store/store_file_list.c engine/store/store_file_put.c \
+	engine/store/store_limit.c engine/store/store_limit.h \
 	engine/store/store_retry.c engine/store/store_retry.h \
 	engine/store/store_s3.c engine/store/store_s3.h \
 	engine/store/xml.c engine/store/xml.h

@@ -5,6 +5,7 @@
 
 #include "engine/base/clock.h"
 #include "engine/store/store_file.h"
+#include "engine/store/store_limit.h"
 #include "engine/store/store_retry.h"
 #include "engine/store/store_s3.h"
 
@@ -22,8 +23,12 @@ static const struct {
 static int
 open_with_wrappers(size_t i, const struct store_config *cfg, struct store **ret, struct ls_err *err)
 {
+	const struct store_limits *l = cfg->limits;
 	int rc = drivers[i].open(cfg, ret, err);
 
+	/* What is tried again counts, too. */
+	if (rc == 0 && l && (l->requests > 0 || l->bytes_up || l->bytes_down))
+		rc = store_limit_open(*ret, l, ret, err);
 	return rc == 0 && drivers[i].remote ? store_retry_open(*ret, ret, err) : rc;
 }
 

@@ -111,6 +111,7 @@ struct store_config {
 	const char *type; /* "file", "s3" */
 	const char *path; /* file: directory */
 	const struct s3_config *s3;
+	const struct store_limits *limits; /* NULL: none (store_limit.h) */
 };
 
 /* -EINVAL: unknown type, or a field that is missing. Nothing is contacted yet. */

@@ -6,6 +6,8 @@
 #include "engine/store/s3_config.h"
 #include "engine/store/store_count.h"
 #include "engine/store/store_fault.h"
+#include "engine/store/store_limit.h"
+#include "engine/store/store_retry.h"
 
 #include <ftw.h>
 #include <stdio.h>
@@ -81,6 +83,26 @@ open_fault(const struct store_driver *d)
 	return st;
 }
 
+static struct store *
+open_limit(const struct store_driver *d)
+{
+	const struct store_limits limits = {
+		.requests = 1e6, .bytes_up = UINT64_C(1) << 40, .bytes_down = UINT64_C(1) << 40};
+	struct store *st = NULL;
+
+	must(store_limit_open(open_file(d), &limits, &st, NULL) == 0, "open store_limit");
+	return st;
+}
+
+static struct store *
+open_retry(const struct store_driver *d)
+{
+	struct store *st = NULL;
+
+	must(store_retry_open(open_file(d), &st, NULL) == 0, "open store_retry");
+	return st;
+}
+
 /* Each in a path of its own, in one bucket. */
 static struct store *
 open_s3(const struct store_driver *d, enum s3_choice path_style, enum s3_choice sign)
@@ -124,6 +146,8 @@ static const struct store_driver local[] = {
 	{.name = "file", .open = open_file, .time_step_ms = 1},
 	{.name = "count(file)", .open = open_count, .time_step_ms = 1},
 	{.name = "fault(file)", .open = open_fault, .time_step_ms = 1},
+	{.name = "limit(file)", .open = open_limit, .time_step_ms = 1},
+	{.name = "retry(file)", .open = open_retry, .time_step_ms = 1},
 };
 static const struct store_driver remote[] = {
 	{.name = "s3", .open = open_s3_path, .time_step_ms = 1, .bucket = true},

@@ -5,3 +5,5 @@ tests_unit_test_store_file_SOURCES = tests/unit/test_store_file.c $(STORE_DRIVER
 tests_unit_test_store_threads_SOURCES = tests/unit/test_store_threads.c $(STORE_DRIVERS)
 UNIT_TESTS += tests/unit/test_s3_place
 tests_unit_test_s3_place_SOURCES = tests/unit/test_s3_place.c
+UNIT_TESTS += tests/unit/test_store_wrappers
+tests_unit_test_store_wrappers_SOURCES = tests/unit/test_store_wrappers.c $(STORE_DRIVERS)
