@@ -9,6 +9,7 @@
 #include "engine/sync/bootid.h"
 
 #include <inttypes.h>
+#include <stdatomic.h>
 
 enum { CLOCK_BACK_MS = 60000 };
 
@@ -114,6 +115,34 @@ encode_frames(struct capture *c, struct ltx_enc *e, struct ls_err *err)
 	return rc;
 }
 
+/* After a start: is the WAL still of the generation that was judged? A pin on slot 0 lets a writer
+ * restart it over frames that were committed before and are not captured. */
+static int
+check_judged(const struct capture *c, const struct walidx_header *hz, struct ls_err *err)
+{
+	const struct continuity_verdict *v = &c->resume;
+
+	if (v->what == CONTINUITY_SAME || (v->what == CONTINUITY_APPEND && v->missed == 0) ||
+	    wal_salts_equal(hz->salts, v->salts))
+		return 0;
+	return ls_err_set(err, -ESTALE, "the WAL was restarted before its tail was captured");
+}
+
+/* The same once the frames have been read: a restart is in the wal-index before the first frame is
+ * overwritten. */
+static int
+check_read(const struct capture *c, struct ls_err *err)
+{
+	struct walidx_header hz;
+	int rc;
+
+	if (c->resume.what == CONTINUITY_SAME)
+		return 0;
+	atomic_thread_fence(memory_order_seq_cst);
+	rc = db_walidx(c->db, &hz, err);
+	return rc < 0 ? rc : check_judged(c, &hz, err);
+}
+
 static int
 write_batch(struct capture *c, struct position *to, struct ls_err *err)
 {
@@ -131,6 +160,8 @@ write_batch(struct capture *c, struct position *to, struct ls_err *err)
 	if (rc == 0)
 		rc = ltx_enc_end(&e, 0, &t, err);
 	ltx_enc_done(&e);
+	if (rc == 0)
+		rc = check_read(c, err);
 	return rc < 0 ? rc : capture_publish(c, &file, &h, to, err);
 }
 
@@ -190,21 +221,14 @@ capture_resumed(struct capture *c)
 	c->resume = (struct continuity_verdict){.what = CONTINUITY_SAME};
 }
 
-/* The first capture after a start: is it still about the generation that was judged? A pin on slot
- * 0 lets a writer restart the WAL over frames that were committed before and are not captured. */
+/* The first capture after a start. */
 static int
 resume(struct capture *c, const struct walidx_header *hz, unsigned *batches, struct ls_err *err)
 {
-	const struct continuity_verdict *v = &c->resume;
 	int rc;
 
-	if (v->what == CONTINUITY_SAME || (v->what == CONTINUITY_APPEND && v->missed == 0))
-		return 0;
-	if (!wal_salts_equal(hz->salts, v->salts))
-		return ls_err_set(err, -ESTALE,
-				  "the WAL was restarted before its tail was captured");
-	if (v->what != CONTINUITY_TAIL)
-		return 0;
+	if ((rc = check_judged(c, hz, err)) < 0 || c->resume.what != CONTINUITY_TAIL)
+		return rc;
 	if ((rc = capture_missed(c, hz, batches, err)) == 0)
 		capture_resumed(c);
 	return rc;

@@ -277,6 +277,38 @@ def test_random(seed, shm):
     check_history(case.replica, shm, every=3)
 
 
+def test_the_wal_is_restarted_while_its_tail_is_captured(place, shm):
+    """What was missed is all in the database file, so that a writer may begin the WAL anew over the frames that are being read."""
+    db, replica = place
+    log, out = os.path.join(shm, "log"), os.path.join(shm, "out.db")
+    c = connect(db)
+    c.execute("PRAGMA wal_autocheckpoint=0")
+    c.execute("CREATE TABLE big(id INTEGER PRIMARY KEY, v BLOB)")
+    c.executemany("INSERT INTO big VALUES(?, ?)", ((i, os.urandom(3900)) for i in range(6000)))
+    commit(c)
+    Daemon(db, replica, log).ready().stop()
+    for _ in range(4):
+        c.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        commit(c)
+        daemon = Daemon(db, replica, log).ready()
+        litestream("ltx", url(replica))
+        daemon.kill()
+        c.execute("BEGIN")
+        c.execute("UPDATE big SET v = randomblob(3900)")
+        c.execute(SEAL)
+        c.execute("COMMIT")
+        c.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        daemon = Daemon(db, replica, log)
+        daemon.wait_log("resuming|full image")
+        for _ in range(40):
+            commit(c, size=3000)
+        daemon.stop()
+    c.close()
+    for t in txids(replica):
+        restore(replica, out, "-txid", t)
+        check_state(out)
+
+
 if __name__ == "__main__":
     sys.exit(tap.main(__file__))
 
