@@ -92,6 +92,8 @@ walidx_copy(const volatile void *shm, uint8_t out[WALIDX_HEADER_SIZE])
 	const volatile uint32_t *p = shm;
 	uint32_t w[WALIDX_HEADER_SIZE / 4];
 
+	/* What was read from files before was read before this, and not after. */
+	atomic_thread_fence(memory_order_seq_cst);
 	/* A writer stores copy 2 first, then a barrier, then copy 1: read them the other way. */
 	for (int i = 0; i < 12; i++)
 		w[i] = p[i];

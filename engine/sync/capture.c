@@ -9,7 +9,6 @@
 #include "engine/sync/bootid.h"
 
 #include <inttypes.h>
-#include <stdatomic.h>
 
 enum { CLOCK_BACK_MS = 60000 };
 
@@ -138,7 +137,6 @@ check_read(const struct capture *c, struct ls_err *err)
 
 	if (c->resume.what == CONTINUITY_SAME)
 		return 0;
-	atomic_thread_fence(memory_order_seq_cst);
 	rc = db_walidx(c->db, &hz, err);
 	return rc < 0 ? rc : check_judged(c, &hz, err);
 }

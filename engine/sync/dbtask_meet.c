@@ -139,8 +139,9 @@ decide(struct dbtask *t, bool found, const struct meeting *m, const char **why, 
 	return judge(t, why, err);
 }
 
-/* Those that lack nothing but what is still here go on, the others need a base; with an image to
- * come, that is one. */
+/* Those that can go on and lack nothing but what is still here do. If none can, an image is to
+ * come, which is a base for those that it follows without a gap; the others need one of their own.
+ */
 static int
 set_states(struct dbtask *t, const struct meeting *m, uint64_t newest, struct ls_err *err)
 {
@@ -155,7 +156,7 @@ set_states(struct dbtask *t, const struct meeting *m, uint64_t newest, struct ls
 		rc = dbtask_spool_has(t, atomic_load(&r->acked) + 1, newest, &whole, err);
 		if (rc < 0)
 			return rc;
-		if (whole && (m->good == 0 || !*m->whys[i]))
+		if (m->good ? whole && !*m->whys[i] : atomic_load(&r->acked) == newest)
 			atomic_store(&r->state, DBREPLICA_READY);
 		else
 			dbtask_set_behind(r, *m->whys[i] ? m->whys[i]
@@ -198,8 +199,9 @@ begin(struct dbtask *t, bool found, struct meeting *m, struct ls_err *err)
 
 	if ((rc = meet_all(t, found, m, err)) < 0 || (rc = decide(t, found, m, &why, err)) < 0)
 		return rc;
-	/* What was staged but never sent: it goes on if it follows a replica without a gap. */
-	keep = found && !all_fresh(t) && c->pos.txid > m->top ? c->pos.txid : m->top;
+	/* What was staged but never sent: it goes on if it follows a replica without a gap, and one
+	 * whose newest file is ours: another history may have the same TXIDs. */
+	keep = found && m->good && !all_fresh(t) && c->pos.txid > m->top ? c->pos.txid : m->top;
 	if ((rc = dbtask_spool_has(t, m->top + 1, keep, &whole, err)) < 0)
 		return rc;
 	keep = whole ? keep : m->top;

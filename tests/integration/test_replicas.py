@@ -353,5 +353,29 @@ def test_kills_and_absences(place, shm, seed):
             check_state(os.path.join(shm, "x.db"), full=False)
 
 
+@pytest.mark.parametrize("n", range(3, 6))
+def test_two_histories_are_not_mixed(place, shm, n):
+    """Each replica saw what the other did not, under the same TXIDs: what follows the one is never sent to the other."""
+    p = place
+
+    def go_on(count, *names):
+        configure(p, names)
+        for _ in range(count):
+            commit(c, size=30000)
+            litestream("replicate", "-once", "-config", p.conf)
+    c = connect(p.db)
+    go_on(2, "one", "two")
+    go_on(3, "two")
+    go_on(n, "one")
+    go_on(2, "two")
+    go_on(1, "one", "two")
+    c.close()
+    assert newest(p.one, p) == newest(p.two, p) == state(p)
+    for r in (p.one, p.two):
+        for t in reachable(r):
+            restore(r, os.path.join(shm, "x.db"), "-txid", t)
+            check_state(os.path.join(shm, "x.db"))
+
+
 if __name__ == "__main__":
     sys.exit(tap.main(__file__))
