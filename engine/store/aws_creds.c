@@ -19,7 +19,15 @@ struct aws_creds {
 	struct aws_key key; /* access NULL: none yet */
 	bool expired;	    /* the server refused it */
 	int64_t retry_ms;   /* after a failure: not before this time (wall clock) */
+	/* Those that are fetched are shared by all stores that would get the same. */
+	struct aws_creds *next;
+	unsigned refs;
 };
+
+static struct {
+	pthread_mutex_t lock;
+	struct aws_creds *list;
+} shared = {PTHREAD_MUTEX_INITIALIZER, NULL};
 
 static int
 no_memory(struct ls_err *err)
@@ -204,41 +212,87 @@ fetch(const struct aws_creds *c, const struct store_call *call, struct aws_key *
 
 /* ---- those in force ---- */
 
-int
-aws_creds_open(const struct s3_config *cfg, const char *region, struct aws_creds **ret,
-	       struct ls_err *err)
+static void
+creds_free(struct aws_creds *c)
+{
+	aws_creds_key_done(&c->key);
+	free(c->profile);
+	free(c->region);
+	pthread_mutex_destroy(&c->lock);
+	free(c);
+}
+
+static int
+creds_new(const struct s3_config *cfg, const char *region, struct aws_creds **ret,
+	  struct ls_err *err)
 {
 	struct aws_creds *c = calloc(1, sizeof *c);
 	int rc = 0;
 
 	if (!c)
 		return no_memory(err);
+	c->refs = 1;
 	pthread_mutex_init(&c->lock, NULL);
-	c->profile = cfg->profile ? strdup(cfg->profile) : NULL;
+	c->profile = strdup(cfg->profile ? cfg->profile : "");
 	c->region = strdup(region);
-	if (!c->region || (cfg->profile && !c->profile))
+	if (!c->region || !c->profile)
 		rc = no_memory(err);
 	if (rc == 0 && given(cfg->access_key))
 		rc = aws_creds_key_set(&c->key, cfg->access_key, cfg->secret_key.text,
 				       cfg->session_token.text, err);
-	if (rc < 0) {
-		aws_creds_close(c);
+	if (rc < 0)
+		creds_free(c);
+	else
+		*ret = c;
+	return rc;
+}
+
+int
+aws_creds_open(const struct s3_config *cfg, const char *region, struct aws_creds **ret,
+	       struct ls_err *err)
+{
+	const char *profile = cfg->profile ? cfg->profile : "";
+	struct aws_creds *c;
+	int rc;
+
+	if (given(cfg->access_key))
+		return creds_new(cfg, region, ret, err);
+	LS_AUTOLOCK(&shared.lock);
+	for (c = shared.list; c; c = c->next)
+		if (strcmp(c->profile, profile) == 0 && strcmp(c->region, region) == 0) {
+			c->refs++;
+			*ret = c;
+			return 0;
+		}
+	if ((rc = creds_new(cfg, region, &c, err)) < 0)
 		return rc;
-	}
+	c->next = shared.list;
+	shared.list = c;
 	*ret = c;
 	return 0;
+}
+
+/* Whether nobody has it any more; then it is in no list either. */
+static bool
+let_go(struct aws_creds *c)
+{
+	LS_AUTOLOCK(&shared.lock);
+	struct aws_creds **at = &shared.list;
+
+	if (--c->refs)
+		return false;
+	while (*at && *at != c)
+		at = &(*at)->next;
+	if (*at)
+		*at = c->next;
+	return true;
 }
 
 void
 aws_creds_close(struct aws_creds *c)
 {
-	if (!c)
-		return;
-	aws_creds_key_done(&c->key);
-	free(c->profile);
-	free(c->region);
-	pthread_mutex_destroy(&c->lock);
-	free(c);
+	if (c && let_go(c))
+		creds_free(c);
 }
 
 static bool

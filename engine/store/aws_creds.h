@@ -11,6 +11,7 @@
  *   6  the container's endpoint, then the instance's (IMDSv2)
  *
  * Those that run out are fetched again five minutes before; while that fails the old ones are used.
+ * All stores of a process that take them from the same source share them.
  * Threads: locked.
  */
 #ifndef ENGINE_STORE_AWS_CREDS_H

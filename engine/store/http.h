@@ -62,7 +62,4 @@ const char *http_header(const struct http_answer *a, const char *name, size_t *r
 /* The same as text, cut to fit; "" if it is not there. Returns out. */
 const char *http_header_text(const struct http_answer *a, const char *name, char *out, size_t cap);
 
-/* Closes the connections that nobody uses. */
-void http_close_idle(void);
-
 #endif

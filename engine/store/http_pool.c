@@ -5,7 +5,6 @@
 
 #include "engine/base/clock.h"
 #include "engine/store/curl_api.h"
-#include "engine/store/http.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -105,16 +104,4 @@ http_pool_give(struct http_handle *h)
 	*at = NULL;
 	pthread_mutex_unlock(&pool.lock);
 	destroy(old);
-}
-
-void
-http_close_idle(void)
-{
-	struct http_handle *all;
-
-	pthread_mutex_lock(&pool.lock);
-	all = pool.idle;
-	pool.idle = NULL;
-	pthread_mutex_unlock(&pool.lock);
-	destroy(all);
 }

@@ -241,6 +241,18 @@ choose_ca_file(struct store_s3 *s, struct ls_err *err)
 	return 0;
 }
 
+static void
+warn_of_versions(const char *provider)
+{
+	static atomic_bool warned;
+
+	if (!atomic_exchange(&warned, true))
+		log_write(LOG_WARN,
+			  "what is deleted stays as a hidden version that is paid for: set the "
+			  "bucket's lifecycle to keep only the last version",
+			  LOG_STR("provider", provider));
+}
+
 static int
 fill(struct store_s3 *s, const struct s3_config *c, struct ls_err *err)
 {
@@ -254,6 +266,8 @@ fill(struct store_s3 *s, const struct s3_config *c, struct ls_err *err)
 			  "certificates are not verified: whoever is between this host and the "
 			  "storage can read and change what is sent",
 			  LOG_STR("endpoint", s->place.origin));
+	if (s->place.flags & S3_HIDES_DELETED)
+		warn_of_versions(s->place.provider);
 	return aws_creds_open(&s->config, s->place.region, &s->creds, err);
 }
 

@@ -173,6 +173,46 @@ def test_nothing_is_there(gateway, bucket, shm):
     assert "no matching backup files" in litestream("restore", "-o", os.path.join(shm, "o"), gateway.url(bucket, "nothing"), ok=False).err
 
 
+class Elsewhere(http.server.BaseHTTPRequestHandler):
+    """A server in another region, with another clock. It has no objects."""
+    protocol_version = "HTTP/1.1"
+    asked = []
+
+    def error(self, status, code, more=""):
+        self.answer(status, f"<Error><Code>{code}</Code><Message>no</Message>{more}</Error>")
+
+    def answer(self, status, text):
+        self.send_response_only(status)
+        self.send_header("Date", "Tue, 01 Jan 2030 00:00:00 GMT")
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text.encode())
+
+    def do_GET(self):
+        self.asked.append(self.path)
+        if "/eu-west-9/s3/" not in self.headers["Authorization"]:
+            return self.error(400, "AuthorizationHeaderMalformed", "<Region>eu-west-9</Region>")
+        if not self.headers["x-amz-date"].startswith("2030"):
+            return self.error(403, "RequestTimeTooSkewed")
+        return self.answer(200, "<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>")
+
+    def log_message(self, *_):
+        pass
+
+
+def test_another_region_and_another_clock(shm):
+    """Both are mended at once, and remembered; a region that the user gave is not changed."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Elsewhere)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    env = {**OFF, "AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET}
+    u = f"s3://b/p?endpoint=http://127.0.0.1:{server.server_port}"
+    assert "no matching backup files" in litestream("restore", "-o", os.path.join(shm, "o"), u, env=env, ok=False).err
+    assert len(Elsewhere.asked) <= 3 + 2 * 2, Elsewhere.asked
+    err = litestream("restore", "-o", os.path.join(shm, "o"), u + "&region=us-west-1", env=env, ok=False).err
+    assert "another region" in err and "set region" in err, err
+    server.shutdown()
+
+
 # ---- secrets ----
 
 def test_no_secret_is_seen(gateway, bucket, shm):
