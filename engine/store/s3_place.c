@@ -239,7 +239,6 @@ amazon_access_point(const struct s3_config *c, struct s3_place *p, struct ls_err
 		 part[3], strcmp(part[1], "aws-cn") == 0 ? ".cn" : "");
 	free(p->region);
 	p->region = strdup(part[3]);
-	p->region_known = true;
 	return p->region ? set_texts(p, "https", host, "", NULL, err) : no_memory(err);
 }
 
@@ -252,7 +251,6 @@ find_amazon(const struct s3_config *c, struct s3_place *p, struct ls_err *err)
 	const char *cn = strncmp(p->region, "cn-", 3) == 0 ? ".cn" : "";
 	bool path = c->path_style == S3_YES || (strchr(c->bucket, '.') && c->path_style != S3_NO);
 
-	p->amazon = true;
 	p->provider = "Amazon S3";
 	if (ls_buf_ends_with(c->bucket, "--x-s3"))
 		return ls_err_set(err, -EINVAL,
@@ -307,11 +305,9 @@ find_endpoint(const struct s3_config *c, struct s3_place *p, struct ls_err *err)
 }
 
 static int
-find(const struct s3_config *c, const char *region, bool known, struct s3_place *ret,
-     struct ls_err *err)
+find(const struct s3_config *c, const char *region, struct s3_place *ret, struct ls_err *err)
 {
-	struct s3_place p = {.region = strdup(given(region) ? region : "us-east-1"),
-			     .region_known = known};
+	struct s3_place p = {.region = strdup(given(region) ? region : "us-east-1")};
 	int rc = p.region ? 0 : no_memory(err);
 
 	if (rc == 0)
@@ -336,14 +332,14 @@ find(const struct s3_config *c, const char *region, bool known, struct s3_place 
 int
 s3_place_find(const struct s3_config *c, struct s3_place *ret, struct ls_err *err)
 {
-	return find(c, c->region, given(c->region) || given(c->endpoint), ret, err);
+	return find(c, c->region, ret, err);
 }
 
 int
 s3_place_move(const struct s3_config *c, const char *region, struct s3_place *p, struct ls_err *err)
 {
 	struct s3_place n;
-	int rc = find(c, region, true, &n, err);
+	int rc = find(c, region, &n, err);
 
 	if (rc < 0)
 		return rc;

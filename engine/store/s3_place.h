@@ -26,8 +26,7 @@ struct s3_place {
 	char *host;	      /* as the Host header says it */
 	char *base;	      /* path before "/KEY", encoded: "", "/bucket", "/base/bucket" */
 	char *region;	      /* to sign with */
-	bool region_known;    /* the user or the endpoint said so; else a guess */
-	bool tls, amazon;
+	bool tls;
 	unsigned flags, concurrency;
 };
 
