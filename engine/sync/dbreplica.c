@@ -41,11 +41,19 @@ dbreplica_close(struct dbreplica *r)
 
 /* ---- meeting it ---- */
 
+/* What is asked for capture's sake: it is not waited for longer than a few tries take. */
+static struct store_call
+calling(const struct dbreplica *r)
+{
+	return (struct store_call){.stop = r->task->abort, .priority = STORE_PRIO_CAPTURE};
+}
+
 /* Why it cannot go on from what it has, to our newest batch. */
 static int
 compare(struct dbreplica *r, uint64_t newest, const char **why, struct ls_err *err)
 {
 	const struct upload_info *info = upload_info(r->upload);
+	struct store_call call = calling(r);
 	struct dbtask *t = r->task;
 	bool same = false, whole = false;
 	int rc;
@@ -60,7 +68,7 @@ compare(struct dbreplica *r, uint64_t newest, const char **why, struct ls_err *e
 		*why = "the replica is ahead of the local record";
 	if (**why)
 		return 0;
-	if ((rc = upload_same_tail(r->upload, NULL, &same, err)) < 0 ||
+	if ((rc = upload_same_tail(r->upload, &call, &same, err)) < 0 ||
 	    (rc = dbtask_spool_has(t, info->remote_max + 1, newest, &whole, err)) < 0)
 		return rc;
 	r->other_tail = !same;
@@ -85,7 +93,8 @@ is_near(const struct conf_replica *conf)
 int
 dbreplica_meet(struct dbreplica *r, bool found, const char **ret_why, struct ls_err *err)
 {
-	int rc = upload_connect(r->upload, NULL, err);
+	struct store_call call = calling(r);
+	int rc = upload_connect(r->upload, &call, err);
 
 	*ret_why = "";
 	if (rc < 0)
@@ -250,7 +259,7 @@ try_upload(struct dbreplica *r, const struct store_call *call, struct ls_err *er
 int
 dbreplica_try(struct dbreplica *r, struct ls_err *err)
 {
-	struct store_call call = {.stop = r->task->abort, .priority = STORE_PRIO_CAPTURE};
+	struct store_call call = calling(r);
 	int rc = try_upload(r, &call, err);
 
 	r->errors += rc < 0;
@@ -279,7 +288,7 @@ dbreplica_note_error(struct dbreplica *r, int rc, const struct ls_err *err)
 void
 dbreplica_upload(struct dbreplica *r)
 {
-	struct store_call call = {.stop = r->task->abort, .priority = STORE_PRIO_CAPTURE};
+	struct store_call call = calling(r);
 	struct dbtask *t = r->task;
 	struct ls_err err = {0};
 	int rc = 0;

@@ -12,7 +12,7 @@
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 
-enum { CAPTURE_THREADS = 4, UPLOAD_THREADS = 4, FINISH_MS = 30000 };
+enum { CAPTURE_THREADS = 4, UPLOAD_THREADS = 4, FAR_UPLOAD_THREADS = 32, FINISH_MS = 30000 };
 
 /* ---- indexes ---- */
 
@@ -293,6 +293,28 @@ count_replicas(const struct conf *c)
 	return n;
 }
 
+static bool
+any_far(const struct conf_db *db)
+{
+	for (size_t i = 0; i < db->nreplicas; i++)
+		if (strcmp(db->replicas[i].type, "file") != 0)
+			return true;
+	return false;
+}
+
+/* An upload to another host mostly waits. */
+static unsigned
+most_uploads(const struct conf *c)
+{
+	bool far = false;
+
+	for (size_t i = 0; i < c->ndbs; i++)
+		far |= any_far(&c->dbs[i]);
+	for (size_t i = 0; i < c->ndirs; i++)
+		far |= any_far(&c->dirs[i].model);
+	return far ? FAR_UPLOAD_THREADS : UPLOAD_THREADS;
+}
+
 static int
 start(struct fleet *f, struct ls_err *err)
 {
@@ -312,7 +334,7 @@ start(struct fleet *f, struct ls_err *err)
 		rc = fleet_add(f, &f->conf->dbs[i], NULL, err);
 	if (rc < 0 || (rc = job_pool_new("capture", captures, &f->capture_pool, err)) < 0)
 		return rc;
-	uploads = threads(f, count_replicas(f->conf), UPLOAD_THREADS);
+	uploads = threads(f, count_replicas(f->conf), most_uploads(f->conf));
 	if ((rc = job_pool_new("upload", uploads, &f->upload_pool, err)) < 0 || f->opts->once)
 		return rc;
 	return job_pool_new("levels", 1, &f->levels_pool, err);

@@ -145,6 +145,23 @@ def test_the_gateway_goes_and_comes_back(gateway, bucket, proxy, shm):
     assert check_state(out) == last_committed(ledger)
 
 
+def test_a_dead_bucket_holds_nothing_back(gateway, bucket, proxy, shm):
+    """From the start on: the directory gets every commit, and the bucket catches up when it is there."""
+    db, conf, near, ledger = (os.path.join(shm, n) for n in ("a.db", "c.yml", "near", "ledger"))
+    new_database(db).close()
+    open(conf, "w").write(f"dbs:\n- path: {db}\n  replicas:\n  - path: {near}\n  - url: '{through(gateway, proxy, bucket)}'\n")
+    proxy.harm = lambda method, target: "refuse"
+    with Daemon(None, None, os.path.join(shm, "log"), config=conf) as d:
+        d.wait_log("replica sync error")
+        assert start_writer(db, 7, ledger, 30).wait(60) == 0
+        wait_for("its commits in the directory", lambda: os.path.isdir(near) and ltx(near) and
+                 (restore(near, os.path.join(shm, "near.db")) and check_state(os.path.join(shm, "near.db")) == last_committed(ledger)))
+    proxy.harm = None
+    litestream("replicate", "-once", "-config", conf)
+    restore(gateway.url(bucket), os.path.join(shm, "far.db"))
+    assert check_state(os.path.join(shm, "far.db")) == last_committed(ledger)
+
+
 # ---- the mount ----
 
 def test_mount(gateway, bucket, proxy, shm):
