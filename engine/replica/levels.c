@@ -85,7 +85,15 @@ begin(struct levels_work *w, int level, size_t max, struct ls_err *err)
 	return w->in ? 0 : ls_err_set(err, -ENOMEM, "levels: out of memory");
 }
 
-/* What follows i without a gap and is older than end, to the next image. */
+/* Where a full backup was put behind what the replica held before, that may be another history with
+ * TXIDs of its own: nothing is merged across. */
+static bool
+follows_base(const struct catalog *c, const struct catalog_file *f)
+{
+	return f->min > 1 && catalog_snapshot(c, f->min);
+}
+
+/* What follows i without a gap and is older than end, to the next image or full backup. */
 static void
 take_run(const struct catalog *c, int level, size_t i, int64_t end, size_t most,
 	 struct levels_work *w)
@@ -94,7 +102,9 @@ take_run(const struct catalog *c, int level, size_t i, int64_t end, size_t most,
 	size_t n = count(c, level);
 
 	take(w, &v[i]);
-	for (i++; i < n && w->n < most && v[i].time_ms < end && !is_image(c, &v[i]); i++) {
+	for (i++; i < n && w->n < most && v[i].time_ms < end && !is_image(c, &v[i]) &&
+		  !follows_base(c, &v[i]);
+	     i++) {
 		uint64_t max = w->in[w->n - 1].max;
 
 		if (v[i].min > max + 1)

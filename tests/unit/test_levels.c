@@ -257,11 +257,37 @@ live(uint64_t seed, unsigned days, bool jumps)
 	free(w.commits);
 }
 
+/* A replica that held another history up to TXID 13 got a full backup of 14. */
+static void
+test_another_history(void)
+{
+	struct world w = {.k = defaults, .now = INT64_C(1790000000000)};
+	static const uint64_t want[][2] = {{2, 13}, {14, 16}};
+	struct levels_work work = {0};
+
+	put(&w, LTX_LEVEL_SNAPSHOT, 1, 1, LARGE, w.now);
+	put(&w, 0, 1, 1, LARGE, w.now);
+	for (uint64_t t = 2; t <= 16; t++)
+		put(&w, 0, t, t, SMALL, w.now + (int64_t)t);
+	put(&w, LTX_LEVEL_SNAPSHOT, 1, 14, LARGE, w.now + 14);
+	w.now += MINUTE;
+	for (size_t i = 0; i < 2; i++) {
+		ok(levels_next(&w.c, &w.k, w.now, &work, &(struct ls_err){0}) == 0 && work.n &&
+			   work.level == 1 && work.in[0].min == want[i][0] &&
+			   work.in[work.n - 1].max == want[i][1],
+		   "level 1 is made of %u to %u", (unsigned)want[i][0], (unsigned)want[i][1]);
+		put(&w, 1, want[i][0], want[i][1], SMALL, w.now);
+		levels_work_done(&work);
+	}
+	catalog_done(&w.c);
+}
+
 int
 main(void)
 {
 	unsigned days = getenv("LS_TEST_LONG") ? 365 : 20;
 
+	test_another_history();
 	for (uint64_t seed = 1; seed <= 12; seed++)
 		live(seed, days, seed % 3 == 0);
 	return tap_done();
