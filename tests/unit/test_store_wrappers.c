@@ -21,7 +21,7 @@ made(void)
 {
 	struct store *st = store_drivers[0].open(&store_drivers[0]);
 	struct store_source src = store_source_mem(data, SIZE);
-	char identity[STORE_ETAG_MAX], key[8];
+	char identity[STORE_ETAG_MAX], key[16];
 	bool parent_ok;
 
 	for (size_t i = 0; i < SIZE; i++)
@@ -82,7 +82,7 @@ cut_list(struct store *st, const struct store_call *call, const char *prefix, co
 	 store_entry_fn *fn, void *arg, struct ls_err *e)
 {
 	struct cutting *c = (struct cutting *)st;
-	char key[8] = "k0";
+	char key[16] = "k0";
 	struct store_entry one = {.key = key};
 
 	(void)call;
