@@ -42,16 +42,6 @@ conf_s3_raw_done(struct conf_s3_raw *r)
 	*r = (struct conf_s3_raw){0};
 }
 
-/* A copy of value, unless something is there already. */
-static int
-fill(char **at, const char *value, struct ls_err *err)
-{
-	if (given(*at) || !given(value))
-		return 0;
-	free(*at);
-	return (*at = strdup(value)) ? 0 : no_memory(err);
-}
-
 static int
 fill_secret(struct secret *at, const char *value, struct ls_err *err)
 {
@@ -78,7 +68,7 @@ fill_keys(const struct conf_s3_raw *raw, struct s3_config *c, struct ls_err *err
 	if (!given(raw->access_key) || !given(raw->secret_key))
 		return ls_err_set(err, -EINVAL,
 				  "access-key-id and secret-access-key must be given together");
-	if ((rc = fill(&c->access_key, raw->access_key, err)) < 0 ||
+	if ((rc = s3_config_fill(&c->access_key, raw->access_key, err)) < 0 ||
 	    (rc = fill_secret(&c->secret_key, raw->secret_key, err)) < 0)
 		return rc;
 	return fill_secret(&c->session_token, raw->session_token, err);
@@ -100,9 +90,9 @@ fill_encryption(const struct conf_s3_raw *raw, struct s3_config *c, struct ls_er
 		secret_take(&c->sse_customer_key, &text);
 	}
 	if ((rc = fill_secret(&c->sse_customer_key, raw->sse_key, err)) < 0 ||
-	    (rc = fill(&c->sse, raw->sse, err)) < 0)
+	    (rc = s3_config_fill(&c->sse, raw->sse, err)) < 0)
 		return rc;
-	return fill(&c->sse_kms_key_id, raw->sse_kms_key_id, err);
+	return s3_config_fill(&c->sse_kms_key_id, raw->sse_kms_key_id, err);
 }
 
 static int
@@ -116,15 +106,16 @@ fill_from_raw(const struct conf_s3_raw *raw, struct s3_config *c, struct ls_err 
 	if (given(raw->endpoint) &&
 	    (rc = s3_place_endpoint(raw->endpoint, false, &endpoint, err)) < 0)
 		return rc;
-	if ((rc = fill_keys(raw, c, err)) < 0 || (rc = fill(&c->profile, raw->profile, err)) < 0 ||
-	    (rc = fill(&c->region, raw->region, err)) < 0 ||
-	    (rc = fill(&c->bucket, raw->bucket, err)) < 0 ||
-	    (rc = fill(&c->endpoint, endpoint, err)) < 0 ||
-	    (rc = fill(&c->storage_class, raw->storage_class, err)) < 0 ||
-	    (rc = fill(&c->tags, raw->tags, err)) < 0 ||
-	    (rc = fill(&c->ca_file, raw->ca_file, err)) < 0 ||
-	    (rc = fill(&c->client_cert, raw->client_cert, err)) < 0 ||
-	    (rc = fill(&c->client_key, raw->client_key, err)) < 0)
+	if ((rc = fill_keys(raw, c, err)) < 0 ||
+	    (rc = s3_config_fill(&c->profile, raw->profile, err)) < 0 ||
+	    (rc = s3_config_fill(&c->region, raw->region, err)) < 0 ||
+	    (rc = s3_config_fill(&c->bucket, raw->bucket, err)) < 0 ||
+	    (rc = s3_config_fill(&c->endpoint, endpoint, err)) < 0 ||
+	    (rc = s3_config_fill(&c->storage_class, raw->storage_class, err)) < 0 ||
+	    (rc = s3_config_fill(&c->tags, raw->tags, err)) < 0 ||
+	    (rc = s3_config_fill(&c->ca_file, raw->ca_file, err)) < 0 ||
+	    (rc = s3_config_fill(&c->client_cert, raw->client_cert, err)) < 0 ||
+	    (rc = s3_config_fill(&c->client_key, raw->client_key, err)) < 0)
 		return rc;
 	choose(&c->path_style, raw->path_style);
 	choose(&c->sign_payload, raw->sign_payload);
@@ -168,7 +159,7 @@ text_param(const struct url *u, const char *name, const char *alias, char **at, 
 	ls_autofree char *v = NULL;
 	int rc = param(u, name, alias, &v, err);
 
-	return rc < 0 ? rc : fill(at, v, err);
+	return rc < 0 ? rc : s3_config_fill(at, v, err);
 }
 
 static int
@@ -235,7 +226,7 @@ fill_from_query(const struct url *u, struct s3_config *c, struct ls_err *err)
 
 	if ((rc = url_param(u, "endpoint", &endpoint, err)) < 0 ||
 	    (given(endpoint) && (rc = s3_place_endpoint(endpoint, true, &full, err)) < 0) ||
-	    (rc = fill(&c->endpoint, full, err)) < 0 ||
+	    (rc = s3_config_fill(&c->endpoint, full, err)) < 0 ||
 	    (rc = text_param(u, "region", NULL, &c->region, err)) < 0 ||
 	    (rc = text_param(u, "profile", NULL, &c->profile, err)) < 0 ||
 	    (rc = text_param(u, "storageClass", "storage-class", &c->storage_class, err)) < 0 ||
@@ -290,7 +281,7 @@ split_arn(const struct url *u, char *path, struct s3_config *c, struct ls_err *e
 	ls_autofree char *arn = ls_buf_format("%s/%.*s", u->host, (int)n, path);
 
 	memmove(path, path + n + (path[n] == '/'), strlen(path + n + (path[n] == '/')) + 1);
-	return arn ? fill(&c->bucket, arn, err) : no_memory(err);
+	return arn ? s3_config_fill(&c->bucket, arn, err) : no_memory(err);
 }
 
 static int
@@ -333,10 +324,10 @@ build(const struct conf_s3_raw *raw, const struct conf_s3_raw *defaults, const s
 		return ls_err_set(err, -EINVAL, "cannot specify url & bucket for s3 replica");
 	if ((rc = fill_from_raw(raw, c, err)) < 0 || (u && (rc = fill_from_url(u, c, err)) < 0) ||
 	    (rc = fill_from_raw(defaults, c, err)) < 0 ||
-	    (!u && (rc = fill(&c->path, path, err)) < 0))
+	    (!u && (rc = s3_config_fill(&c->path, path, err)) < 0))
 		return rc;
 	if (given(env) && ((rc = s3_place_endpoint(env, true, &endpoint, err)) < 0 ||
-			   (rc = fill(&c->endpoint, endpoint, err)) < 0))
+			   (rc = s3_config_fill(&c->endpoint, endpoint, err)) < 0))
 		return rc;
 	return s3_config_check(c, err);
 }

@@ -3,10 +3,11 @@
 
 #include "engine/store/curl_api.h"
 
+#include "engine/store/dynlib.h"
+
 #include <dlfcn.h>
 #include <pthread.h>
 #include <stdio.h>
-#include <string.h>
 
 static struct curl_api api;
 static bool loaded;
@@ -15,10 +16,7 @@ static char reason[256];
 static void
 load(void)
 {
-	static const struct {
-		const char *name;
-		void *at;
-	} symbols[] = {
+	static const struct dynlib_symbol symbols[] = {
 		{"curl_easy_init", &api.easy_init},
 		{"curl_easy_setopt", &api.easy_setopt},
 		{"curl_easy_perform", &api.easy_perform},
@@ -37,18 +35,8 @@ load(void)
 		{"curl_multi_info_read", &api.multi_info_read},
 		{"curl_multi_cleanup", &api.multi_cleanup},
 	};
-	void *lib = dlopen("libcurl.so.4", RTLD_NOW | RTLD_LOCAL);
 
-	for (size_t i = 0; lib && i < sizeof symbols / sizeof *symbols; i++) {
-		void *symbol = dlsym(lib, symbols[i].name);
-
-		if (!symbol) {
-			lib = NULL;
-			break;
-		}
-		memcpy(symbols[i].at, &symbol, sizeof symbol);
-	}
-	loaded = lib != NULL;
+	loaded = dynlib_load("libcurl.so.4", symbols, sizeof symbols / sizeof *symbols);
 	if (!loaded) {
 		const char *text = dlerror();
 

@@ -3,7 +3,8 @@
 
 #include "engine/store/digest.h"
 
-#include <dlfcn.h>
+#include "engine/store/dynlib.h"
+
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <string.h>
@@ -27,10 +28,7 @@ static bool loaded;
 static void
 load(void)
 {
-	static const struct {
-		const char *name;
-		void *at;
-	} symbols[] = {
+	static const struct dynlib_symbol symbols[] = {
 		{"EVP_MD_CTX_new", &api.ctx_new},
 		{"EVP_MD_CTX_free", &api.ctx_free},
 		{"EVP_DigestInit_ex", &api.init},
@@ -40,18 +38,8 @@ load(void)
 		{"EVP_md5", &api.md5},
 		{"HMAC", &api.hmac},
 	};
-	void *lib = dlopen("libcrypto.so.3", RTLD_NOW | RTLD_LOCAL);
 
-	for (size_t i = 0; lib && i < sizeof symbols / sizeof *symbols; i++) {
-		void *symbol = dlsym(lib, symbols[i].name);
-
-		if (!symbol) {
-			lib = NULL;
-			break;
-		}
-		memcpy(symbols[i].at, &symbol, sizeof symbol);
-	}
-	loaded = lib != NULL;
+	loaded = dynlib_load("libcrypto.so.3", symbols, sizeof symbols / sizeof *symbols);
 }
 
 static int

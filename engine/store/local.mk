@@ -5,6 +5,7 @@ engine_libengine_a_SOURCES += \
 	engine/store/aws_sts.c \
 	engine/store/curl_api.c engine/store/curl_api.h \
 	engine/store/digest.c engine/store/digest.h \
+	engine/store/dynlib.c engine/store/dynlib.h \
 	engine/store/http.c engine/store/http.h \
 	engine/store/http_pool.c engine/store/http_pool.h \
 	engine/store/s3_call.c engine/store/s3_call.h \

@@ -77,6 +77,15 @@ given(const char *s)
 	return s && *s;
 }
 
+int
+s3_config_fill(char **at, const char *value, struct ls_err *err)
+{
+	if (given(*at) || !given(value))
+		return 0;
+	free(*at);
+	return (*at = strdup(value)) ? 0 : ls_err_set(err, -ENOMEM, "s3: out of memory");
+}
+
 static bool
 is_near(const char *endpoint)
 {

@@ -38,6 +38,8 @@ struct s3_config {
 
 LS_MUST_USE int
 s3_config_copy(const struct s3_config *c, struct s3_config *ret, struct ls_err *err);
+/* A copy of value in one of the strings, unless that is given already. */
+LS_MUST_USE int s3_config_fill(char **at, const char *value, struct ls_err *err);
 void s3_config_done(struct s3_config *c);
 /* What can be said without asking a server. -EINVAL. */
 LS_MUST_USE int s3_config_check(const struct s3_config *c, struct ls_err *err);

@@ -99,16 +99,6 @@ form_matches(const char *form, const char *host, char bucket[PART_MAX], char reg
 	return n > 0 && n < PART_MAX;
 }
 
-/* A copy of value in *at, unless that is given already. */
-static int
-fill(char **at, const char *value, struct ls_err *err)
-{
-	if (given(*at) || !given(value))
-		return 0;
-	free(*at);
-	return (*at = strdup(value)) ? 0 : no_memory(err);
-}
-
 static int
 from_form(const struct provider *p, const char *bucket, const char *region, struct s3_config *c,
 	  struct ls_err *err)
@@ -122,9 +112,10 @@ from_form(const struct provider *p, const char *bucket, const char *region, stru
 			 region, r + 1);
 	else if (p->endpoint)
 		snprintf(endpoint, sizeof endpoint, "%s", p->endpoint);
-	if ((rc = fill(&c->bucket, bucket, err)) < 0 || (rc = fill(&c->region, region, err)) < 0)
+	if ((rc = s3_config_fill(&c->bucket, bucket, err)) < 0 ||
+	    (rc = s3_config_fill(&c->region, region, err)) < 0)
 		return rc;
-	return fill(&c->endpoint, endpoint, err);
+	return s3_config_fill(&c->endpoint, endpoint, err);
 }
 
 int
@@ -140,7 +131,7 @@ s3_place_from_host(const char *host, unsigned port, struct s3_config *c, struct 
 		if (providers[i].url && form_matches(providers[i].url, host, bucket, region))
 			return from_form(&providers[i], bucket, region, c, err);
 	if (!port)
-		return fill(&c->bucket, host, err);
+		return s3_config_fill(&c->bucket, host, err);
 	if (!dot)
 		return ls_err_set(
 			err, -EINVAL,
@@ -149,12 +140,12 @@ s3_place_from_host(const char *host, unsigned port, struct s3_config *c, struct 
 			host, port, host, port);
 	snprintf(bucket, sizeof bucket, "%.*s", (int)(dot - host), host);
 	snprintf(endpoint, sizeof endpoint, "http://%s:%u", dot + 1, port);
-	if ((rc = fill(&c->bucket, bucket, err)) < 0 ||
-	    (rc = fill(&c->region, "us-east-1", err)) < 0)
+	if ((rc = s3_config_fill(&c->bucket, bucket, err)) < 0 ||
+	    (rc = s3_config_fill(&c->region, "us-east-1", err)) < 0)
 		return rc;
 	if (c->path_style == S3_AUTO)
 		c->path_style = S3_YES;
-	return fill(&c->endpoint, endpoint, err);
+	return s3_config_fill(&c->endpoint, endpoint, err);
 }
 
 static bool

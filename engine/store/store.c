@@ -49,6 +49,12 @@ store_close(struct store *st)
 		st->ops->close(st);
 }
 
+bool
+store_is_far(const struct store *st)
+{
+	return st->ops->parallel > 1;
+}
+
 int
 store_call_check(const struct store_call *call, struct ls_err *err)
 {

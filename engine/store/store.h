@@ -51,7 +51,8 @@ struct store_get {
 	const char *etag; /* NULL, or -ESTALE unless the object is still this one */
 };
 
-/* What to put: read again from any offset, for retries. read() delivers exactly n bytes or fails.
+/* What to put: read again from any offset, for retries, and from several threads. read() delivers
+ * exactly n bytes or fails.
  */
 struct store_source {
 	uint64_t size;
@@ -135,6 +136,9 @@ LS_MUST_USE int store_root(struct store *st, const struct store_call *call, bool
 
 /* -ECANCELED or -ETIMEDOUT when the call should end. For drivers and long loops. */
 int store_call_check(const struct store_call *call, struct ls_err *err);
+
+/* Whether a call mostly waits: it is over a network. */
+bool store_is_far(const struct store *st);
 
 /* Whether key is well formed as stated above. */
 bool store_key_ok(const char *key);

@@ -155,7 +155,7 @@ listing_load(const struct replica *r, const struct store_call *call, struct list
 		any_common(&old->cat, &cat, take_time);
 	inexact = count_inexact(&cat);
 	/* Over a network that takes longer than a look may: history_at() reads them. */
-	if (inexact && inexact <= READ_TIMES_MAX && r->store->ops->parallel == 1 &&
+	if (inexact && inexact <= READ_TIMES_MAX && !store_is_far(r->store) &&
 	    (rc = catalog_fill_times(&cat, r, call, err)) < 0)
 		return rc;
 	if ((rc = listing_new(&cat, ret, err)) == 0 && old)

@@ -38,7 +38,7 @@ object_get(struct objects *os, const struct store_call *call, const struct objec
 static bool
 is_far(const struct objects *os)
 {
-	return objects_replica(os)->store->ops->parallel > 1;
+	return store_is_far(objects_replica(os)->store);
 }
 
 static uint32_t

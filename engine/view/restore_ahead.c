@@ -131,7 +131,7 @@ restore_ahead_new(struct replica *r, const struct store_call *call,
 	int rc = 0;
 
 	*ret = NULL;
-	if (threads <= 1 || n == 0)
+	if (!store_is_far(r->store) || n == 0)
 		return 0;
 	if (!(a = calloc(1, sizeof *a)))
 		return ls_err_set(err, -ENOMEM, "restore: out of memory");

@@ -128,9 +128,7 @@ restore_pages_ahead(struct restore_pages *p, const struct catalog_file *const *f
 static unsigned
 choose_threads(const struct replica *r, unsigned wanted)
 {
-	unsigned parallel = r->store->ops->parallel;
-
-	if (parallel <= 1)
+	if (!store_is_far(r->store))
 		return job_threads(wanted, THREADS_MAX);
 	return job_threads(wanted ? wanted : REMOTE_THREADS, REMOTE_THREADS_MAX);
 }
