@@ -54,7 +54,7 @@ TSAN_TESTS = tests/unit/test_job tests/unit/test_store_threads tests/unit/test_v
 	tests/integration/test_capture.py tests/integration/test_dir.py \
 	tests/integration/test_exec.py tests/integration/test_levels.py \
 	tests/integration/test_mount.py tests/integration/test_outage.py \
-	tests/integration/test_s3.py \
+	tests/integration/test_s3.py tests/integration/test_s3_lease.py \
 	tests/integration/test_socket.py tests/integration/test_status.py
 check-tsan:
 	TSAN_OPTIONS='halt_on_error=1 exitcode=66' $(MAKE) check TESTS='$(TSAN_TESTS)'
@@ -63,7 +63,8 @@ ASAN_TESTS = $(UNIT_TESTS) $(FAULT_TESTS) tests/integration/test_capture.py \
 	tests/integration/test_cli.py tests/integration/test_flip.py \
 	tests/integration/test_kill.py tests/integration/test_levels.py \
 	tests/integration/test_replicate.py tests/integration/test_s3.py \
-	tests/integration/test_s3_access.py tests/integration/test_s3_faults.py
+	tests/integration/test_s3_access.py tests/integration/test_s3_faults.py \
+	tests/integration/test_s3_lease.py
 check-asan:
 	$(MAKE) check TESTS='$(ASAN_TESTS)'
 distcheck-quick:

@@ -13,6 +13,7 @@
 #include "tools/opt.h"
 #include "tools/source.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -165,24 +166,50 @@ start_child(void *arg, struct ls_err *err)
 	return child_start(arg, err);
 }
 
+/* Only the host that has the lease knows the newest state, and may run the application. */
+static int
+prepare(const struct args *a, const struct conf *conf, const struct fleet_opts *opts,
+	struct fleet *fleet, struct ls_err *err)
+{
+	bool restores = a->restore;
+	int rc = 0;
+
+	for (size_t i = 0; i < conf->ndbs; i++)
+		restores |= conf->dbs[i].restore_if_missing;
+	if (restores || opts->armed || opts->once)
+		rc = fleet_stand_by(fleet, err);
+	for (size_t i = 0; rc == 0 && i < conf->ndbs; i++)
+		if (a->restore || conf->dbs[i].restore_if_missing)
+			rc = restore_missing(&conf->dbs[i], err);
+	return rc;
+}
+
 static int
 replicate(const struct args *a, const struct conf *conf, struct fleet_opts *opts,
 	  struct ls_err *err)
 {
 	struct control *control;
 	struct fleet *fleet = NULL;
-	int rc = 0;
+	int rc;
 
-	for (size_t i = 0; rc == 0 && i < conf->ndbs; i++)
-		if (a->restore || conf->dbs[i].restore_if_missing)
-			rc = restore_missing(&conf->dbs[i], err);
-	if (rc < 0 || (rc = fleet_new(conf, opts, &fleet, err)) < 0)
+	if ((rc = fleet_new(conf, opts, &fleet, err)) < 0)
 		return rc;
-	control = start_control(conf, fleet);
-	rc = fleet_run(fleet, err);
-	control_stop(control);
+	rc = prepare(a, conf, opts, fleet, err);
+	if (rc == 0) {
+		control = start_control(conf, fleet);
+		rc = fleet_run(fleet, err);
+		control_stop(control);
+	}
 	fleet_free(fleet);
-	return rc;
+	return rc > 0 ? 0 : rc;
+}
+
+/* The application must not go on beside that of the host which has the lease now. */
+static void
+end_child(void *arg)
+{
+	(void)arg;
+	kill(getpid(), SIGTERM);
 }
 
 /* The result of the child counts only if the databases are safe. */
@@ -199,6 +226,7 @@ replicate_around(const struct args *a, const struct conf *conf, const char *comm
 	opts->armed = start_child;
 	opts->armed_arg = &child;
 	opts->stay = true;
+	opts->lost = end_child;
 	rc = replicate(a, conf, opts, err);
 	child_rc = child_wait(&child, &ended);
 	child_done(&child);

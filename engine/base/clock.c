@@ -37,6 +37,12 @@ clock_mono_ms(void)
 	return clock_mono_ns() / 1000000u;
 }
 
+uint64_t
+clock_boot_ms(void)
+{
+	return (faked ? fake_mono_ns : now_ns(CLOCK_BOOTTIME)) / 1000000u;
+}
+
 void
 clock_fake(int64_t wall_ms, uint64_t mono_ns)
 {

@@ -11,6 +11,7 @@
 int64_t clock_wall_ms(void); /* since the Unix epoch */
 uint64_t clock_mono_ns(void);
 uint64_t clock_mono_ms(void);
+uint64_t clock_boot_ms(void); /* monotonic, and goes on while the machine sleeps */
 
 /* From now on both clocks answer these values; clock_real() ends it. */
 void clock_fake(int64_t wall_ms, uint64_t mono_ns);

@@ -15,6 +15,8 @@
 
 #define CONF_SOCKET_PATH "/var/run/litestream.sock"
 
+enum conf_standby { CONF_STANDBY_DEFAULT, CONF_STANDBY_WAIT, CONF_STANDBY_EXIT };
+
 struct conf_replica {
 	char *name;	      /* default: its type; no two of a database have the same */
 	char *type;	      /* "file", "s3" */
@@ -25,6 +27,8 @@ struct conf_replica {
 	bool sync_interval_set;	   /* the user gave it: it holds for all kinds (decisions.md 1) */
 	enum ltx_encoding encoding;
 	struct store_limits limits;
+	uint64_t lease_ms;	   /* lease: how long it is good for (lease.h); 0: none */
+	enum conf_standby standby; /* what is done while another daemon is at work */
 };
 
 enum { CONF_LEVELS_MAX = 8 };
@@ -103,6 +107,10 @@ conf_get(struct conf *c, const char *db_path, const struct conf_db **ret, struct
 
 /* The replica of this name, or NULL. */
 const struct conf_replica *conf_find_replica(const struct conf_db *db, const char *name);
+
+/* While another daemon has the database's state directory or one of its leases: wait for it, or
+ * give up. As one of its replicas says; else waiting if it has a lease. */
+bool conf_stands_by(const struct conf_db *db);
 
 /* A replica from its URL alone, as restore, ltx and mount take it. */
 LS_MUST_USE int

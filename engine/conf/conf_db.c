@@ -92,7 +92,9 @@ void
 conf_db_settings_done(struct conf_db_settings *s)
 {
 	free(s->encoding);
-	s->encoding = NULL;
+	free(s->lease);
+	free(s->standby);
+	s->encoding = s->lease = s->standby = NULL;
 	conf_s3_raw_done(&s->s3);
 }
 
@@ -189,16 +191,45 @@ choose_limits(const struct conf_db_settings *own, const struct conf_db_settings 
 }
 
 static int
+read_lease(struct conf_yaml *y, yaml_node_t *node, const struct conf_db_settings *own,
+	   const struct conf_db_settings *defaults, struct conf_replica *ret, struct ls_err *err)
+{
+	const char *lease = given(own->lease) ? own->lease : defaults->lease;
+	const char *standby = given(own->standby) ? own->standby : defaults->standby;
+	int rc;
+
+	/* One at the top is for those that can have it; that of the URL wins. */
+	if (given(lease) && (strcmp(ret->type, "file") != 0 || given(own->lease)) &&
+	    !ret->lease_ms && (rc = conf_replica_lease(lease, &ret->lease_ms, err)) < 0)
+		return conf_yaml_wrap(y, node, rc, err);
+	if (ret->lease_ms && strcmp(ret->type, "file") == 0)
+		return conf_yaml_error(y, node, err,
+				       "lease: a replica of type file cannot have one: remove the "
+				       "key, or use s3");
+	if (given(standby) && strcmp(standby, "wait") == 0)
+		ret->standby = CONF_STANDBY_WAIT;
+	else if (given(standby) && strcmp(standby, "exit") == 0)
+		ret->standby = CONF_STANDBY_EXIT;
+	else if (given(standby))
+		return conf_yaml_error(y, node, err, "standby: '%.20s' is neither wait nor exit",
+				       standby);
+	return 0;
+}
+
+static int
 read_settings(struct conf_yaml *y, yaml_node_t *node, const struct raw_replica *raw,
 	      const struct replica_target *t, struct conf_replica *ret, struct ls_err *err)
 {
 	const struct conf_duration *sync = &raw->settings.sync;
 	const char *encoding = raw->settings.encoding;
+	int rc;
 
 	if (!sync->node)
 		sync = &t->defaults->sync;
 	if (!given(encoding))
 		encoding = t->defaults->encoding;
+	if ((rc = read_lease(y, node, &raw->settings, t->defaults, ret, err)) < 0)
+		return rc;
 	ret->limits = choose_limits(&raw->settings, t->defaults);
 	ret->sync_interval_set = sync->node != NULL;
 	ret->sync_interval_ms = sync->node ? sync->ms : 1000;

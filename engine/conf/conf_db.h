@@ -9,7 +9,7 @@
 /* Replica settings: at the top they are the defaults of all replicas. */
 struct conf_db_settings {
 	struct conf_duration sync;
-	char *encoding;
+	char *encoding, *lease, *standby;
 	struct conf_s3_raw s3;
 	uint64_t max_up, max_down;
 	int64_t max_requests;
@@ -26,6 +26,8 @@ struct conf_db_context {
 #define CONF_DB_SETTINGS_KEYS(type, member)                                                        \
 	{"sync-interval", CONF_DURATION, offsetof(type, member.sync)},                             \
 		{"ltx-encoding", CONF_STRING, offsetof(type, member.encoding)},                    \
+		{"lease", CONF_STRING, offsetof(type, member.lease)},                              \
+		{"standby", CONF_STRING, offsetof(type, member.standby)},                          \
 		CONF_S3_KEYS(type, member.s3), {"age", CONF_REFUSED, 0},                           \
 		{"max-upload-rate", CONF_SIZE, offsetof(type, member.max_up)},                     \
 		{"max-download-rate", CONF_SIZE, offsetof(type, member.max_down)},                 \
@@ -66,6 +68,8 @@ LS_MUST_USE int conf_replica_check_type(const char *type, struct ls_err *err);
 LS_MUST_USE int conf_replica_build(const char *url, const struct conf_db_settings *settings,
 				   const struct conf_db_settings *defaults,
 				   struct conf_replica *ret, struct ls_err *err);
+/* "30s", "true" (30 s), "false" -> milliseconds; 0: none. -EINVAL. */
+LS_MUST_USE int conf_replica_lease(const char *text, uint64_t *ret_ms, struct ls_err *err);
 /* Of type s3, without a URL. */
 LS_MUST_USE int conf_replica_build_s3(const char *path, const struct conf_db_settings *settings,
 				      const struct conf_db_settings *defaults,

@@ -3,6 +3,7 @@
 #include "config.h"
 
 #include "engine/base/io.h"
+#include "engine/base/timex.h"
 #include "engine/base/url.h"
 #include "engine/conf/conf.h"
 #include "engine/conf/conf_check.h"
@@ -12,6 +13,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+
+enum { LEASE_DEFAULT_MS = 30000 };
+
+#define LEASE_MIN_NS INT64_C(1000000000)
+#define LEASE_MAX_NS INT64_C(3600000000000)
 
 bool
 conf_is_url(const char *s)
@@ -129,6 +135,50 @@ conf_replica_check_type(const char *type, struct ls_err *err)
 	return strcmp(type, "file") == 0 || strcmp(type, "s3") == 0 ? 0 : other_type(type, err);
 }
 
+int
+conf_replica_lease(const char *text, uint64_t *ret_ms, struct ls_err *err)
+{
+	static const char *const on[] = {"true", "on", "yes"}, *const off[] = {"false", "off",
+									       "no"};
+	int64_t ns = 0;
+
+	for (size_t i = 0; i < sizeof on / sizeof on[0]; i++) {
+		if (strcasecmp(text, on[i]) == 0)
+			return *ret_ms = LEASE_DEFAULT_MS, 0;
+		if (strcasecmp(text, off[i]) == 0)
+			return *ret_ms = 0, 0;
+	}
+	if (timex_duration(text, &ns, err) < 0 || ns < LEASE_MIN_NS || ns > LEASE_MAX_NS)
+		return ls_err_set(err, -EINVAL,
+				  "lease: '%.40s' is neither true, false nor a duration from 1s to "
+				  "1h",
+				  text);
+	*ret_ms = (uint64_t)ns / 1000000;
+	return 0;
+}
+
+static int
+lease_param(const struct url *u, uint64_t *at, struct ls_err *err)
+{
+	ls_autofree char *v = NULL;
+	int rc = url_param(u, "lease", &v, err);
+
+	return rc < 0 || !v ? rc : conf_replica_lease(v, at, err);
+}
+
+bool
+conf_stands_by(const struct conf_db *db)
+{
+	bool lease = false, wait = false, exits = false;
+
+	for (size_t i = 0; i < db->nreplicas; i++) {
+		lease |= db->replicas[i].lease_ms > 0;
+		wait |= db->replicas[i].standby == CONF_STANDBY_WAIT;
+		exits |= db->replicas[i].standby == CONF_STANDBY_EXIT;
+	}
+	return wait || (lease && !exits);
+}
+
 /* Takes the configuration of a bucket. */
 static int
 fill_s3(struct s3_config *c, struct conf_replica *ret, struct ls_err *err)
@@ -158,7 +208,11 @@ build_s3(const struct url *u, const char *path, const struct conf_db_settings *s
 	int rc = conf_s3_build(settings ? &settings->s3 : NULL, defaults ? &defaults->s3 : NULL, u,
 			       path, &c, err);
 
-	return rc < 0 ? rc : fill_s3(&c, ret, err);
+	if (rc < 0 || (rc = fill_s3(&c, ret, err)) < 0)
+		return rc;
+	if (u && (rc = lease_param(u, &ret->lease_ms, err)) < 0)
+		conf_replica_done(ret);
+	return rc;
 }
 
 int

@@ -16,6 +16,7 @@
 enum {
 	HEADERS_MAX = 64 << 10,
 	POLL_MS = 1000,
+	LEASE_POLL_MS = 100,
 	CONNECTION_AGE_S = 90,
 	RECEIVE_BUFFER = 256 << 10,
 	SEND_BUFFER = 512 << 10,
@@ -239,6 +240,8 @@ wait_some(struct exchange *x, CURLM *multi, struct ls_err *err)
 
 	if (call && call->deadline_ms && call->deadline_ms < now + ms)
 		ms = call->deadline_ms > now ? call->deadline_ms - now : 0;
+	if (call && call->until_ms)
+		ms = ms < LEASE_POLL_MS ? ms : LEASE_POLL_MS;
 	x->api->multi_poll(multi, &stop, stop.fd >= 0, (int)ms, NULL);
 	return store_call_check(call, err);
 }

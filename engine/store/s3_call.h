@@ -23,8 +23,9 @@ struct store_s3 {
 	struct aws_creds *creds;
 	char *ca_file; /* or NULL: the system's */
 	pthread_mutex_t lock;
-	struct s3_place place; /* under lock: its region may change */
-	int64_t clock_ahead_s; /* under lock: of the server's clock before ours */
+	struct s3_place place;	 /* under lock: its region may change */
+	int64_t clock_ahead_s;	 /* under lock: of the server's clock before ours */
+	atomic_bool plain_etags; /* the server compares etags only without quotes */
 };
 
 struct s3_request {

@@ -171,7 +171,7 @@ s3_error_set(const struct s3_answer *a, const struct s3_request *q, const char *
 	if (status == 507 || strcmp(a->code, "QuotaExceeded") == 0)
 		return ls_err_set(err, -ENOSPC, "%s: the storage is full: %s", where,
 				  *t.message ? t.message : a->code);
-	return ls_err_set(err, -EIO, "%s: %s %s: HTTP status %d%s%s%s%s", where, p->provider,
-			  "refused the request", status, *a->code ? " " : "", a->code,
-			  *t.message ? ": " : "", t.message);
+	return ls_err_set(err, status == 501 ? -ENOTSUP : -EIO, "%s: %s %s: HTTP status %d%s%s%s%s",
+			  where, p->provider, "refused the request", status, *a->code ? " " : "",
+			  a->code, *t.message ? ": " : "", t.message);
 }

@@ -64,6 +64,8 @@ store_call_check(const struct store_call *call, struct ls_err *err)
 		return ls_err_set(err, -ECANCELED, "stopped");
 	if (call->deadline_ms && clock_mono_ms() >= call->deadline_ms)
 		return ls_err_set(err, -ETIMEDOUT, "no answer in time");
+	if (call->until_ms && clock_boot_ms() >= atomic_load(call->until_ms))
+		return ls_err_set(err, -ETIMEDOUT, "the lease has run out and is not renewed yet");
 	return 0;
 }
 

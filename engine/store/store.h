@@ -26,6 +26,9 @@ enum store_priority { STORE_PRIO_CAPTURE, STORE_PRIO_READ, STORE_PRIO_BACKGROUND
 struct store_call {
 	const struct stop *stop;
 	uint64_t deadline_ms; /* clock_mono_ms() value; 0: none */
+	/* NULL, or a clock_boot_ms() value that others may move on: once it has passed, the call
+	 * ends with -ETIMEDOUT. So nothing is written without a lease (lease.h). */
+	const _Atomic uint64_t *until_ms;
 	enum store_priority priority;
 };
 
@@ -69,6 +72,9 @@ struct store_put {
 	const char *root; /* NULL, or -ESTALE unless the root has this identity */
 	bool create_only; /* -EEXIST if the key is taken by other content; the same bytes: success
 			   */
+	/* NULL, or what the server itself has to compare: -ESTALE unless the object has this etag;
+	 * "": -EEXIST unless there is none. -ENOTSUP: it cannot. Not for what is sent in parts. */
+	const char *if_match;
 };
 
 struct store;

@@ -328,6 +328,8 @@ store_file_put(struct store *st, const struct store_call *call, const struct sto
 
 	if (!store_file_key_ok(p->key))
 		return ls_err_set(err, -EINVAL, "put '%.200s': not a name for an object", p->key);
+	if (p->if_match)
+		return ls_err_set(err, -ENOTSUP, "a directory has no conditional writes");
 	if ((rc = store_file_check_root(w.f, &s, err)) < 0)
 		return rc;
 	store_file_identity(&s, identity);

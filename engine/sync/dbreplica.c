@@ -41,11 +41,32 @@ dbreplica_close(struct dbreplica *r)
 
 /* ---- meeting it ---- */
 
+struct store_call
+dbreplica_calling(const struct dbreplica *r, const struct stop *stop, enum store_priority priority)
+{
+	return (struct store_call){
+		.stop = stop,
+		.priority = priority,
+		.until_ms = r->lease ? lease_until(leases_lease(r->lease), r->lease_number) : NULL};
+}
+
 /* What is asked for capture's sake: it is not waited for longer than a few tries take. */
 static struct store_call
 calling(const struct dbreplica *r)
 {
-	return (struct store_call){.stop = r->task->abort, .priority = STORE_PRIO_CAPTURE};
+	return dbreplica_calling(r, r->task->abort, STORE_PRIO_CAPTURE);
+}
+
+int
+dbreplica_check_lease(const struct dbreplica *r, struct ls_err *err)
+{
+	uint64_t number = 0;
+	int rc = r->lease ? lease_check(leases_lease(r->lease), &number, err) : 0;
+
+	if (rc == 0 && r->lease && number != r->lease_number)
+		return ls_err_set(err, -ESTALE,
+				  "the lease of this replica was lost and taken again");
+	return rc;
 }
 
 /* Why it cannot go on from what it has, to our newest batch. */
@@ -93,11 +114,15 @@ is_near(const struct conf_replica *conf)
 int
 dbreplica_meet(struct dbreplica *r, bool found, const char **ret_why, struct ls_err *err)
 {
-	struct store_call call = calling(r);
-	int rc = upload_connect(r->upload, &call, err);
+	struct store_call call;
+	int rc = 0;
 
 	*ret_why = "";
-	if (rc < 0)
+	if (r->lease && ((rc = lease_check(leases_lease(r->lease), &r->lease_number, err)) < 0 ||
+			 (rc = leases_note(r->lease, err)) < 0))
+		return rc;
+	call = calling(r);
+	if ((rc = upload_connect(r->upload, &call, err)) < 0)
 		return rc;
 	atomic_store(&r->acked, upload_info(r->upload)->remote_max);
 	r->near = is_near(r->conf);
@@ -233,6 +258,16 @@ send_all(struct dbreplica *r, const struct store_call *call, struct ls_err *err)
 	return rc;
 }
 
+/* Under a lease it is the last word of an earlier holder, who is gone; else somebody is at work. */
+void
+dbreplica_meet_foreign(struct dbreplica *r, const struct ls_err *err)
+{
+	if (r->lease)
+		atomic_store(&r->task->fate, DBTASK_REBASE);
+	else
+		dbtask_set_foreign(r->task, err);
+}
+
 static int
 try_upload(struct dbreplica *r, const struct store_call *call, struct ls_err *err)
 {
@@ -241,7 +276,7 @@ try_upload(struct dbreplica *r, const struct store_call *call, struct ls_err *er
 
 	if (atomic_load(&r->state) == DBREPLICA_AWAY)
 		rc = join(r, err);
-	else if (r->errors)
+	else if ((rc = dbreplica_check_lease(r, err)) == 0 && r->errors)
 		rc = upload_reconnect(r->upload, call, err);
 	if (rc == 0)
 		rc = send_all(r, call, err);
@@ -249,10 +284,11 @@ try_upload(struct dbreplica *r, const struct store_call *call, struct ls_err *er
 		return 0; /* it is not waited for any more, and needs a base */
 	/* A local file that is gone or damaged cannot be sent: begin anew (H90). A replica that has
 	 * changed under us is looked at again from the start. */
-	if (rc == -EBADMSG || rc == -ESTALE || (rc == -ENOENT && upload_local_gone(r->upload)))
+	if (rc == -EBADMSG || rc == -ESTALE || rc == -EBUSY ||
+	    (rc == -ENOENT && upload_local_gone(r->upload)))
 		atomic_store(&t->fate, DBTASK_REBASE);
 	else if (rc == -EEXIST)
-		dbtask_set_foreign(t, err);
+		dbreplica_meet_foreign(r, err);
 	return rc;
 }
 

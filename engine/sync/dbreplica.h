@@ -19,6 +19,7 @@
 #include "engine/base/clock.h"
 #include "engine/base/job.h"
 #include "engine/sync/held.h"
+#include "engine/sync/leases.h"
 #include "engine/sync/upload.h"
 
 struct dbtask;
@@ -34,9 +35,11 @@ enum dbreplica_state { DBREPLICA_AWAY, DBREPLICA_BEHIND, DBREPLICA_READY };
 struct dbreplica {
 	struct dbtask *task;
 	const struct conf_replica *conf;
-	struct upload *upload; /* NULL while the database is closed */
-	bool near;	       /* a directory of this host: a put does not wait for a network */
-	bool other_tail;       /* its newest file is not the one that was written here */
+	struct upload *upload;	   /* NULL while the database is closed */
+	struct leases_item *lease; /* NULL: it has none; the fleet's */
+	uint64_t lease_number;	   /* of the lease under which it was met */
+	bool near;		   /* a directory of this host: a put does not wait for a network */
+	bool other_tail;	   /* its newest file is not the one that was written here */
 	_Atomic enum dbreplica_state state;
 
 	/* Upload lane. It holds uploading while it works; whoever closes the task takes it first.
@@ -78,6 +81,13 @@ void dbreplica_close(struct dbreplica *r);
 LS_MUST_USE int
 dbreplica_meet(struct dbreplica *r, bool found, const char **ret_why, struct ls_err *err);
 
+/* The context of calls for it, which end with its lease. */
+struct store_call
+dbreplica_calling(const struct dbreplica *r, const struct stop *stop, enum store_priority priority);
+/* 0: it has no lease, or it is held as when it was met. -EBUSY, -ESTALE: somebody else has it, or
+ * has had it since; -ETIMEDOUT: not known. */
+LS_MUST_USE int dbreplica_check_lease(const struct dbreplica *r, struct ls_err *err);
+
 /* Upload lane: everything that it lacks, in order. When it is due (0: now), or UINT64_MAX. */
 uint64_t dbreplica_due_ns(const struct dbreplica *r);
 void dbreplica_upload(struct dbreplica *r);
@@ -89,6 +99,8 @@ void dbreplica_note_error(struct dbreplica *r, int rc, const struct ls_err *err)
 /* Maintenance lane: levels, snapshots, retention. When it is due, or UINT64_MAX. */
 uint64_t dbreplica_levels_due_ns(const struct dbreplica *r, uint64_t now_ns);
 void dbreplica_maintain(struct dbreplica *r, const struct stop *stop);
+/* An object is there that was not written here. */
+void dbreplica_meet_foreign(struct dbreplica *r, const struct ls_err *err);
 /* A batch has been sent. */
 void dbreplica_note_sent(struct dbreplica *r);
 /* Once, after dbtask_finish(): all that is due. */

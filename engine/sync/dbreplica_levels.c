@@ -131,7 +131,7 @@ note_error(struct dbreplica *r, int rc, const struct ls_err *err, uint64_t wait_
 	if (rc == -ENOENT || rc == -ESTALE)
 		atomic_store(&t->fate, DBTASK_REBASE);
 	else if (rc == -EEXIST)
-		dbtask_set_foreign(t, err);
+		dbreplica_meet_foreign(r, err);
 	if (rc != -ECANCELED && strcmp(r->levels_err.msg, err->msg) != 0)
 		log_write(LOG_ERROR, "compaction failed", LOG_STR("db", t->conf->path),
 			  LOG_STR("replica", r->conf->name), LOG_STR("error", err->msg),
@@ -142,7 +142,7 @@ note_error(struct dbreplica *r, int rc, const struct ls_err *err, uint64_t wait_
 void
 dbreplica_maintain(struct dbreplica *r, const struct stop *stop)
 {
-	struct store_call call = {.stop = stop, .priority = STORE_PRIO_BACKGROUND};
+	struct store_call call = dbreplica_calling(r, stop, STORE_PRIO_BACKGROUND);
 	struct dbtask *t = r->task;
 	struct levels_conf k;
 	int64_t due = INT64_MAX;
@@ -155,7 +155,9 @@ dbreplica_maintain(struct dbreplica *r, const struct stop *stop)
 		return;
 	atomic_store(&r->levels_ms, INT64_MAX);
 	k = levels_of(r);
-	rc = upload_maintain(r->upload, &r->uploading, &k, &call, &due, &err);
+	rc = dbreplica_check_lease(r, &err);
+	if (rc == 0)
+		rc = upload_maintain(r->upload, &r->uploading, &k, &call, &due, &err);
 	if (rc == 0)
 		rc = audit_if_due(r, &call, &due, &err);
 	if (rc < 0) {
@@ -173,7 +175,7 @@ dbreplica_maintain(struct dbreplica *r, const struct stop *stop)
 static int
 maintain_now(struct dbreplica *r, const struct levels_conf *k, struct ls_err *err)
 {
-	struct store_call call = {.stop = r->task->abort, .priority = STORE_PRIO_BACKGROUND};
+	struct store_call call = dbreplica_calling(r, r->task->abort, STORE_PRIO_BACKGROUND);
 	int64_t ignored;
 
 	return upload_maintain(r->upload, &r->uploading, k, &call, &ignored, err);

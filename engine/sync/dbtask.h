@@ -41,6 +41,7 @@ struct dbtask {
 	struct checkpoint checkpoint;
 	bool db_open, dir_open, connected;
 	bool resting; /* idle: few descriptors, see dbtask_rest() */
+	bool opened;  /* once at least */
 	bool need_image;
 	bool stopping; /* close everything that is committed, whatever the tokens say */
 	const struct stop *abort;

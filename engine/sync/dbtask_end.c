@@ -78,6 +78,9 @@ dbtask_finish(struct dbtask *t, uint64_t end_ms, struct ls_err *err)
 				   t->nreplicas > 1 ? "every replica" : "the replica");
 	if (rc < 0)
 		return ls_err_wrap(err, rc, "database '%s' is not replicated", t->conf->path);
+	if (t->state != DBTASK_OPEN && t->opened)
+		return ls_err_set(err, -EBUSY, "database '%s' is not replicated: %s", t->conf->path,
+				  *t->waiting ? t->waiting : "it could not be opened again");
 	if (t->state != DBTASK_OPEN && !patient)
 		return ls_err_set(err, -ENOENT, "database '%s': no position, waiting for data: %s",
 				  t->conf->path, t->waiting);

@@ -117,21 +117,47 @@ encoding_for(const struct dbtask *t)
 	return encoding;
 }
 
+/* 1: not while others have the lease of one of its replicas. */
+static int
+stands_by(struct dbtask *t, struct ls_err *err)
+{
+	for (size_t i = 0; i < t->nreplicas; i++) {
+		struct leases_item *lease = t->replicas[i].lease;
+
+		if (!lease || lease_check(leases_lease(lease), NULL, err) != -EBUSY)
+			continue;
+		if (!conf_stands_by(t->conf))
+			return -EBUSY;
+		dbtask_wait(t, "standing by", err->msg);
+		return 1;
+	}
+	return 0;
+}
+
 int
 dbtask_open(struct dbtask *t, struct ls_err *err)
 {
 	bool found = false;
-	int rc;
+	int rc = stands_by(t, err);
 
+	if (rc != 0)
+		return rc < 0 ? rc : 0;
 	if ((rc = open_db(t, err)) < 0 || !t->db_open)
 		return rc;
 	t->capture.db = &t->db;
 	t->capture.dir = &t->dir;
 	t->capture.encoding = encoding_for(t);
-	if ((rc = open_state(t, &found, err)) < 0 || (rc = dbtask_meet(t, found, err)) < 0)
+	rc = open_state(t, &found, err);
+	if (rc == -EBUSY && conf_stands_by(t->conf)) {
+		dbtask_wait(t, "standing by", err->msg);
+		dbtask_close(t);
+		return 0;
+	}
+	if (rc < 0 || (rc = dbtask_meet(t, found, err)) < 0)
 		return rc;
 	t->checkpoint.last_ns = clock_mono_ns();
 	t->state = DBTASK_OPEN;
+	t->opened = true;
 	log_write(LOG_INFO, "initialized db", LOG_STR("path", t->conf->path));
 	for (size_t i = 0; i < t->nreplicas; i++) {
 		const struct conf_replica *c = t->replicas[i].conf;

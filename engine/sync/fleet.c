@@ -79,9 +79,54 @@ insert(struct fleet *f, struct dbtask *t)
 	return 0;
 }
 
+/* The database is to be looked at anew: it stands by, or ends. */
 static void
-free_task(struct dbtask *t)
+lose_lease(void *arg)
 {
+	struct dbreplica *r = arg;
+	struct dbtask *t = r->task;
+	struct fleet *f = t->fleet;
+
+	atomic_store(&t->fate, DBTASK_REBASE);
+	pthread_mutex_lock(&f->lock);
+	fleet_touch(f, t);
+	pthread_mutex_unlock(&f->lock);
+	if (f->opts->lost)
+		f->opts->lost(f->opts->lost_arg);
+}
+
+static int
+add_leases(struct fleet *f, struct dbtask *t, struct ls_err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < t->nreplicas; i++) {
+		struct dbreplica *r = &t->replicas[i];
+
+		if (r->conf->lease_ms == 0)
+			continue;
+		if (!f->leases)
+			rc = leases_new(f->opts->abort, lose_lease, &f->leases, err);
+		if (rc == 0)
+			rc = leases_add(f->leases, t->conf, r->conf, r, &r->lease, err);
+	}
+	return rc;
+}
+
+void
+fleet_end_leases(struct fleet *f, struct dbtask *t)
+{
+	for (size_t i = 0; i < t->nreplicas; i++)
+		if (t->replicas[i].lease)
+			leases_end(f->leases, t->replicas[i].lease);
+}
+
+static void
+free_task(struct fleet *f, struct dbtask *t)
+{
+	for (size_t i = 0; i < t->nreplicas; i++)
+		if (t->replicas[i].lease)
+			leases_remove(f->leases, t->replicas[i].lease);
 	dbtask_done(t);
 	if (t->own) {
 		conf_db_done(t->own);
@@ -116,10 +161,13 @@ fleet_add(struct fleet *f, const struct conf_db *conf, struct conf_db *own, stru
 	if (rc == 0)
 		rc = insert(f, t);
 	pthread_mutex_unlock(&f->lock);
-	if (rc == 0)
-		return 0;
-	free_task(t);
-	return ls_err_set(err, rc, "out of memory");
+	if (rc < 0) {
+		free_task(f, t);
+		return ls_err_set(err, rc, "out of memory");
+	}
+	if ((rc = add_leases(f, t, err)) < 0)
+		fleet_remove(f, t);
+	return rc;
 }
 
 void
@@ -133,7 +181,7 @@ fleet_remove(struct fleet *f, struct dbtask *t)
 		if (f->tasks[i] == t)
 			f->tasks[i] = f->tasks[--f->n];
 	pthread_mutex_unlock(&f->lock);
-	free_task(t);
+	free_task(f, t);
 }
 
 void
@@ -210,6 +258,7 @@ run_finish(struct job *job)
 		e->rc = finish_one(f, t, e->end_ms, &e->err);
 	else if (f->opts->once || f->n == 1)
 		e->rc = ls_err_set(&e->err, -EIO, "database '%s' is not replicated", t->conf->path);
+	fleet_end_leases(f, t);
 	fleet_job_ended(f, t, &t->capture_busy, NULL);
 }
 
@@ -368,6 +417,12 @@ fleet_new(const struct conf *conf, const struct fleet_opts *opts, struct fleet *
 }
 
 int
+fleet_stand_by(struct fleet *f, struct ls_err *err)
+{
+	return f->leases ? leases_wait(f->leases, f->opts->stop, err) : 0;
+}
+
+int
 fleet_run(struct fleet *f, struct ls_err *err)
 {
 	int rc;
@@ -389,6 +444,7 @@ fleet_free(struct fleet *f)
 	job_pool_free(f->levels_pool);
 	while (f->n)
 		fleet_remove(f, f->tasks[f->n - 1]);
+	leases_free(f->leases);
 	free(f->tasks);
 	timers_done(&f->timers);
 	fleet_dirs_done(f);

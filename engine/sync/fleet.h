@@ -24,6 +24,9 @@ struct fleet_opts {
 	 * ends the run, after the final sync. May be NULL. */
 	int (*armed)(void *arg, struct ls_err *err);
 	void *armed_arg;
+	/* Called by any thread when another host has taken a lease that was held. May be NULL. */
+	void (*lost)(void *arg);
+	void *lost_arg;
 	bool stay; /* go on without a database that can be replicated: an application runs */
 };
 
@@ -37,6 +40,10 @@ void fleet_free(struct fleet *f);
  * end (H87). Returns 0, or an error whose text names what is not replicated.
  */
 LS_MUST_USE int fleet_run(struct fleet *f, struct ls_err *err);
+
+/* Waits until the leases of the configuration are held, as leases_wait(); without one, returns 0 at
+ * once. */
+LS_MUST_USE int fleet_stand_by(struct fleet *f, struct ls_err *err);
 
 struct fleet_wish {
 	bool wait; /* for the replica, too */

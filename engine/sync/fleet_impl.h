@@ -45,6 +45,7 @@ struct fleet {
 	unsigned scan;			 /* number of the current one */
 	uint64_t scan_ns;		 /* when the next one is due, or UINT64_MAX */
 	size_t alive;			 /* members that are not dead, as last counted */
+	struct leases *leases;		 /* NULL: none is wanted */
 	struct job_pool *capture_pool, *upload_pool, *levels_pool;
 	int done_fd; /* eventfd: something is ready */
 	pthread_mutex_t lock;
@@ -77,6 +78,8 @@ struct dbtask *fleet_by_wal(struct fleet *f, int wd);
 /* A new member; own: it takes conf over, also on failure. */
 LS_MUST_USE int
 fleet_add(struct fleet *f, const struct conf_db *conf, struct conf_db *own, struct ls_err *err);
+/* Gives its leases back. */
+void fleet_end_leases(struct fleet *f, struct dbtask *t);
 /* It must be idle, and is freed. */
 void fleet_remove(struct fleet *f, struct dbtask *t);
 /* By the event thread, or under the lock. */

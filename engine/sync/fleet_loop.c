@@ -149,6 +149,8 @@ run_leave(struct job *job)
 	struct dbtask *t = fleet_of_capture_job(job);
 
 	t->errors = dbtask_leave(t, &t->left) < 0;
+	if (!t->errors)
+		fleet_end_leases(t->fleet, t);
 	fleet_job_ended(t->fleet, t, &t->capture_busy, NULL);
 }
 

@@ -15,6 +15,7 @@ INTEGRATION_TESTS += \
 	tests/integration/test_exec.py tests/integration/test_follow.py \
 	tests/integration/test_outage.py \
 	tests/integration/test_s3.py tests/integration/test_s3_access.py tests/integration/test_s3_faults.py \
+	tests/integration/test_s3_lease.py \
 	tests/integration/test_soak.py \
 	tests/integration/test_socket.py \
 	tests/integration/test_status.py tests/integration/test_v03.py tests/integration/test_verify.py

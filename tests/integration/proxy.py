@@ -30,6 +30,7 @@ class Proxy:
     def __init__(self, target, delay=0.0):
         self.target, self.delay = target, delay
         self.harm = None
+        self.strip = None       # pattern of headers that the server is not to see
         self.requests = collections.Counter()
         self.log = []
         self.down = self.up = 0
@@ -129,6 +130,8 @@ class Proxy:
                 self.log.append(f"{method} {target}")
                 state["harm"] = self.harm(method, target) if self.harm else None
                 state["down"] = 0
+            if self.strip:
+                data = self.strip.sub(b"", data)
             harm = state["harm"]
             if harm == "refuse":
                 self.reset(client_writer)

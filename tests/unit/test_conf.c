@@ -349,6 +349,45 @@ expands(const char *value, const char *want)
 }
 
 static void
+test_leases(void)
+{
+	static const struct {
+		const char *text;
+		uint64_t lease_ms; /* UINT64_MAX: refused */
+		bool waits;
+	} t[] = {
+		{DB "  replica: {url: 's3://b/p'}\n", 0, false},
+		{DB "  replica: {url: 's3://b/p', standby: wait}\n", 0, true},
+		{DB "  replica: {url: 's3://b/p', lease: true}\n", 30000, true},
+		{DB "  replica: {url: 's3://b/p', lease: 5m}\n", 300000, true},
+		{DB "  replica: {url: 's3://b/p?lease=2s', lease: 5m}\n", 2000, true},
+		{DB "  replica: {url: 's3://b/p', lease: 5m, standby: exit}\n", 300000, false},
+		{"lease: 40s\n" DB "  replica: {url: 's3://b/p'}\n", 40000, true},
+		{"lease: 40s\n" DB_REPLICA, 0, false},
+		{"lease: 40s\n" DB "  replica: {url: 's3://b/p', lease: off}\n", 0, false},
+		{DB_REPLICA "    lease: 30s\n", UINT64_MAX, false},
+		{DB "  replica: {url: 's3://b/p', lease: 1ms}\n", UINT64_MAX, false},
+		{DB "  replica: {url: 's3://b/p?lease=soon'}\n", UINT64_MAX, false},
+		{DB "  replica: {url: 's3://b/p', standby: maybe}\n", UINT64_MAX, false},
+	};
+	struct ls_err err;
+	struct conf c;
+
+	for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
+		bool ok_ = load(t[i].text, &c, &err);
+
+		if (t[i].lease_ms == UINT64_MAX)
+			ok(!ok_, "refused: %s", err.msg);
+		else if (ok(ok_, "read: %s", t[i].text)) {
+			is_u64(c.dbs[0].replicas[0].lease_ms, t[i].lease_ms, "lease");
+			ok(conf_stands_by(&c.dbs[0]) == t[i].waits, "standby");
+		}
+		if (ok_)
+			conf_done(&c);
+	}
+}
+
+static void
 test_expansion(void)
 {
 	static const char open_brace[] = "dbs:\n- path: /x${y\n  replica:\n    path: /r\n";
@@ -580,6 +619,7 @@ main(void)
 	RUN(test_yaml);
 	RUN(test_errors);
 	RUN(test_warnings);
+	RUN(test_leases);
 	RUN(test_expansion);
 	RUN(test_files);
 	RUN(test_paths);

@@ -258,6 +258,58 @@ test_create_only(void)
 	done();
 }
 
+static int
+put_if(const char *text, const char *etag, struct store_meta *ret_meta)
+{
+	struct store_put p = {.key = "k", .time_ms = time_ms, .if_match = etag};
+	struct store_source src = store_source_mem(text, strlen(text));
+
+	return store_put(st, NULL, &p, &src, ret_meta, &err);
+}
+
+static void
+test_conditions(void)
+{
+	struct store_meta one = {0}, two = {0};
+	int rc;
+
+	fresh(true);
+	rc = put_if("one", "", &one);
+	if (rc == -ENOTSUP) {
+		is_int(put_if("one", "x", &one), -ENOTSUP, "no conditions at all");
+		done();
+		return;
+	}
+	is_int(rc, 0, "created");
+	is_int(put_if("one", "", NULL), -EEXIST, "not again, not even with the same bytes");
+	is_int(put_if("two", "0123456789abcdef0123456789abcdef", NULL), -ESTALE, "another etag");
+	ok(holds("k", "one"), "it stays");
+	is_int(put_if("two", one.etag, &two), 0, "its etag");
+	ok(holds("k", "two") && *two.etag && strcmp(one.etag, two.etag) != 0, "replaced");
+	is_int(put_if("three", one.etag, NULL), -ESTALE, "the old etag");
+	is_int(put_if("three", two.etag, NULL), 0, "the one that the put told");
+	is_int(store_del(st, NULL, &(const char *){"k"}, 1, &err), 0, "removed");
+	is_int(put_if("four", two.etag, NULL), -ESTALE, "nothing to replace");
+	is_int(put_if("four", "", NULL), 0, "created anew");
+	done();
+}
+
+static void
+test_until(void)
+{
+	_Atomic uint64_t until = clock_boot_ms() + 60000;
+	struct store_call call = {.until_ms = &until};
+	struct store_put p = {.key = "k", .time_ms = time_ms};
+	struct store_source src = store_source_mem("old", 3);
+
+	fresh(true);
+	is_int(store_put(st, &call, &p, &src, NULL, &err), 0, "while it is held");
+	until = clock_boot_ms();
+	is_int(store_put(st, &call, &p, &src, NULL, &err), -ETIMEDOUT, "not behind its end");
+	ok(strstr(err.msg, "lease") != NULL, "and says why: %s", err.msg);
+	done();
+}
+
 /* ---- list ---- */
 
 struct seen {
@@ -507,9 +559,10 @@ int
 main(void)
 {
 	static void (*const cases[])(void) = {
-		test_root, test_bad_keys,      test_missing, test_ranges,	 test_meta,
-		test_etag, test_create_only,   test_list,    test_list_callback, test_del,
-		test_call, test_broken_source, test_sizes,   test_many,
+		test_root,	    test_bad_keys, test_missing,     test_ranges,
+		test_meta,	    test_etag,	   test_create_only, test_list,
+		test_list_callback, test_del,	   test_call,	     test_broken_source,
+		test_sizes,	    test_many,	   test_conditions,  test_until,
 	};
 
 	store_drivers_choose();
