@@ -29,6 +29,7 @@ struct capture {
 	enum ltx_encoding encoding;
 	struct frames frames;
 	struct walidx_header seen; /* horizon of the last look */
+	bool far;		   /* a replica is in object storage: each batch is a request */
 	bool behind_barrier;	   /* writers wait: the position record is synced later */
 	bool unchained;		   /* set when H85 was met; the caller logs it and clears it */
 	bool clock_back;	   /* the same for a clock that went back by more than a minute */

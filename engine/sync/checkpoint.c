@@ -19,18 +19,29 @@ enum {
 	DUTY = 24,
 	LONG_MS = 1,
 	PAUSE_MAX_MS = 400, /* what is not in the file makes the next one longer */
+	FAR_WAL = 64 << 20,
 };
 
 #define MS_NS UINT64_C(1000000)
 
+uint32_t
+checkpoint_frames(const struct capture *c)
+{
+	uint32_t min = c->db->conf->min_checkpoint_page_count, far = 0;
+	uint64_t max = c->db->conf->wal_max / 4;
+
+	if (!c->db->holds_checkpoints)
+		return min;
+	if (c->far)
+		far = (uint32_t)((max < FAR_WAL ? max : FAR_WAL) / c->db->page_size);
+	/* An application that is busy is to find the WAL so short that it does not try itself. */
+	return far > min ? far : min - min / 4;
+}
+
 bool
 checkpoint_full(const struct capture *c)
 {
-	uint32_t min = c->db->conf->min_checkpoint_page_count;
-
-	/* An application that is busy is to find the WAL so short that it does not try itself. */
-	return c->seen.mx_frame > c->seen.backfill &&
-	       c->seen.mx_frame >= (c->db->holds_checkpoints ? min - min / 4 : min);
+	return c->seen.mx_frame > c->seen.backfill && c->seen.mx_frame >= checkpoint_frames(c);
 }
 
 bool

@@ -23,7 +23,10 @@ struct checkpoint {
 	unsigned failures; /* in a row */
 };
 
-/* Whether the WAL is as long as min-checkpoint-page-count allows. */
+/* As many frames the WAL may have: min-checkpoint-page-count, and while the application is busy and
+ * each batch costs a request, more, because each checkpoint closes one or two. */
+uint32_t checkpoint_frames(const struct capture *c);
+/* Whether it has. */
 bool checkpoint_full(const struct capture *c);
 
 /* Whether frames that are not in the database file yet are too many or too old. */

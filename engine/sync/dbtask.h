@@ -53,6 +53,7 @@ struct dbtask {
 
 	/* Batch tokens (decisions.md 1). */
 	double tokens, rate, burst;
+	bool far; /* one of them is in object storage */
 	uint64_t tokens_at_ns;
 
 	/* Between the lanes. */

@@ -25,9 +25,10 @@ dbtask_init_tokens(struct dbtask *t)
 {
 	for (size_t i = 0; i < t->nreplicas; i++) {
 		const struct conf_replica *c = t->replicas[i].conf;
-		bool local = strcmp(c->type, "file") == 0 && !c->sync_interval_set;
+		bool file = strcmp(c->type, "file") == 0, local = file && !c->sync_interval_set;
 		double rate = local ? 10 : 1000.0 / (double)c->sync_interval_ms;
 
+		t->far |= !file;
 		if (i && rate >= t->rate)
 			continue;
 		t->rate = rate;
@@ -51,8 +52,9 @@ dbtask_spend(struct dbtask *t, unsigned batches)
 {
 	refill(t, clock_mono_ns());
 	t->tokens -= batches;
-	if (t->tokens < 0)
-		t->tokens = 0; /* batches that a full WAL forced are not held against later ones */
+	/* Of those that a full WAL forced, one is held against later ones where it is a request. */
+	if (t->tokens < (t->far ? -1 : 0))
+		t->tokens = t->far ? -1 : 0;
 }
 
 /* ---- looks ---- */
@@ -109,7 +111,7 @@ dbtask_replaced(struct dbtask *t)
 uint64_t
 dbtask_next_look(const struct dbtask *t, uint64_t now_ns, uint64_t when_ns)
 {
-	uint64_t limit = t->conf->min_checkpoint_page_count, mx = t->capture.seen.mx_frame;
+	uint64_t limit = checkpoint_frames(&t->capture), mx = t->capture.seen.mx_frame;
 	uint64_t next = now_ns + (2 * mx >= limit ? LOOK_MIN_MS : LOOK_MAX_MS) * MS_NS;
 
 	return next < when_ns ? next : when_ns;

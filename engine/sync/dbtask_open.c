@@ -147,6 +147,7 @@ dbtask_open(struct dbtask *t, struct ls_err *err)
 	t->capture.db = &t->db;
 	t->capture.dir = &t->dir;
 	t->capture.encoding = encoding_for(t);
+	t->capture.far = t->far;
 	rc = open_state(t, &found, err);
 	if (rc == -EBUSY && conf_stands_by(t->conf)) {
 		dbtask_wait(t, "standing by", err->msg);
