@@ -173,7 +173,7 @@ struct loading {
 	const struct replica *r;
 	const struct store_call *call;
 	char prefix[REPLICA_KEY_MAX];
-	struct catalog found;
+	struct catalog found, interior; /* of the snapshots that end at max */
 };
 
 static int
@@ -184,6 +184,8 @@ add_entry(void *arg, const struct store_entry *e, struct ls_err *err)
 		.size = e->meta.size, .time_ms = e->meta.time_ms, .time_exact = e->meta.time_exact};
 	int level;
 
+	if (replica_interior_parse(e->key, &f.max))
+		return catalog_add(&l->interior, &f, err);
 	if (!replica_key_parse(l->r, e->key, &level, &f.min, &f.max))
 		return 0;
 	f.level = (uint8_t)level;
@@ -214,6 +216,18 @@ append(struct catalog *c, struct catalog *from, struct ls_err *err)
 	return 0;
 }
 
+static void
+set_interior(struct catalog *c, struct catalog *from)
+{
+	for (size_t i = 0; i < from->total; i++) {
+		const struct catalog_file *f = catalog_snapshot(c, from->files[i].max);
+
+		if (f)
+			c->files[f - c->files].interior = from->files[i].size;
+	}
+	catalog_done(from);
+}
+
 int
 catalog_load(const struct replica *r, const struct store_call *call, struct catalog *ret,
 	     struct ls_err *err)
@@ -229,9 +243,11 @@ catalog_load(const struct replica *r, const struct store_call *call, struct cata
 	catalog_done(&l[1].found);
 	if (rc < 0) {
 		catalog_done(&l[0].found);
+		catalog_done(&l[1].interior);
 		return ls_err_wrap(err, rc, "list replica");
 	}
 	catalog_sort(&l[0].found);
+	set_interior(&l[0].found, &l[1].interior);
 	*ret = l[0].found;
 	return 0;
 }

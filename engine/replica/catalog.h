@@ -13,10 +13,11 @@
 struct catalog_file {
 	uint64_t min, max; /* TXIDs */
 	uint64_t size;
-	int64_t time_ms; /* of the last transaction inside */
-	uint8_t level;	 /* REPLICA_PACKS: a pack */
-	bool time_exact; /* else catalog_fill_times() has to read the header */
-	char *etag;	 /* of its object; owned by the catalog; NULL when unknown */
+	int64_t time_ms;   /* of the last transaction inside */
+	uint8_t level;	   /* REPLICA_PACKS: a pack */
+	bool time_exact;   /* else catalog_fill_times() has to read the header */
+	uint64_t interior; /* bytes of the object of its interior pages; 0: none (catalog_load()) */
+	char *etag;	   /* of its object; owned by the catalog; NULL when unknown */
 	/* A file in a pack: which pack, and where in it; else pack_max is 0. */
 	uint64_t pack_min, pack_max, off;
 };

@@ -3,7 +3,9 @@
 
 #include "engine/replica/replica.h"
 
+#include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Storage kinds that write four hex digits for the level and no "ltx/" before it. */
@@ -49,6 +51,24 @@ replica_key(const struct replica *r, int level, uint64_t min, uint64_t max,
 	else
 		ltx_name_format(min, max, name);
 	snprintf(out, REPLICA_KEY_MAX, "%.16s%s", prefix, name);
+}
+
+void
+replica_interior_key(uint64_t max, char out[REPLICA_KEY_MAX])
+{
+	snprintf(out, REPLICA_KEY_MAX, "fine/%016" PRIx64 ".interior", max);
+}
+
+bool
+replica_interior_parse(const char *key, uint64_t *ret_max)
+{
+	char again[REPLICA_KEY_MAX];
+
+	if (strncmp(key, "fine/", 5) != 0)
+		return false;
+	*ret_max = strtoull(key + 5, NULL, 16);
+	replica_interior_key(*ret_max, again);
+	return strcmp(key, again) == 0;
 }
 
 bool

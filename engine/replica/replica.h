@@ -28,6 +28,14 @@ const char *replica_levels_prefix(const struct replica *r);
 void replica_level_prefix(const struct replica *r, int level, char out[REPLICA_KEY_MAX]);
 void replica_key(const struct replica *r, int level, uint64_t min, uint64_t max,
 		 char out[REPLICA_KEY_MAX]);
+/*
+ * P/fine/MAX.interior: the interior b-tree pages of the snapshot 1-MAX once more, so that a reader
+ * from afar gets them with one request: an LTX file of TXID MAX + 1 (one of TXID 1 has to be whole)
+ * with the file checksum of the snapshot as its node id. No part of a plan, and nothing is lost
+ * without it.
+ */
+void replica_interior_key(uint64_t max, char out[REPLICA_KEY_MAX]);
+bool replica_interior_parse(const char *key, uint64_t *ret_max);
 /* The reverse; false for every key that is not exactly one of ours. */
 bool replica_key_parse(const struct replica *r, const char *key, int *ret_level, uint64_t *ret_min,
 		       uint64_t *ret_max);

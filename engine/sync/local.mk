@@ -17,7 +17,7 @@ engine_libengine_a_SOURCES += \
 	engine/sync/dbtask_open.c \
 	engine/sync/dbtask_replicas.c \
 	engine/sync/dbtask_spool.c \
-	engine/sync/upload_audit.c \
+	engine/sync/upload_audit.c engine/sync/upload_interior.c \
 	engine/sync/upload_base.c \
 	engine/sync/upload_levels.c \
 	engine/sync/upload_out.c engine/sync/upload_pack.c \

@@ -119,9 +119,11 @@ write_cursor(struct upload *u, struct ls_err *err)
 static void
 remove_leftovers(const struct upload *u)
 {
-	static const char *const names[] = {UPLOAD_SNAPSHOT_TMP, UPLOAD_LEVEL_TMP};
+	static const char *const names[] = {UPLOAD_SNAPSHOT_TMP, UPLOAD_LEVEL_TMP,
+					    UPLOAD_SNAPSHOT_INTERIOR_TMP,
+					    UPLOAD_LEVEL_INTERIOR_TMP};
 
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
 		ls_autofree char *path = in_home(u, names[i]);
 		int ignored = path ? io_unlink(path, NULL) : 0;
 
@@ -319,19 +321,27 @@ upload_same_tail(struct upload *u, const struct store_call *call, bool *ret_same
 }
 
 int
-upload_store(struct upload *u, const struct store_call *call, const struct upload_local *l,
-	     const char *root, const struct catalog_file *f, struct ls_err *err)
+upload_store_as(struct upload *u, const struct store_call *call, const struct upload_local *l,
+		const struct store_put *p, struct ls_err *err)
 {
-	char key[REPLICA_KEY_MAX];
-	struct store_put p = {.key = key, .time_ms = l->time_ms, .root = root, .create_only = true};
 	struct store_source src = {.size = l->size,
 				   .read = local_read,
 				   .arg = (void *)(uintptr_t)l,
 				   .path = l->shared ? NULL : l->path,
 				   .path_checked = l->stamped};
 
+	return store_put(u->store, call, p, &src, NULL, err);
+}
+
+int
+upload_store(struct upload *u, const struct store_call *call, const struct upload_local *l,
+	     const char *root, const struct catalog_file *f, struct ls_err *err)
+{
+	char key[REPLICA_KEY_MAX];
+	struct store_put p = {.key = key, .time_ms = l->time_ms, .root = root, .create_only = true};
+
 	replica_key(&u->replica, f->level, f->min, f->max, key);
-	return store_put(u->store, call, &p, &src, NULL, err);
+	return upload_store_as(u, call, l, &p, err);
 }
 
 int

@@ -72,5 +72,6 @@ upload_base(struct upload *u, const struct store_call *call, struct held *from, 
 		return rc;
 	u->info.has_base = true;
 	u->info.whole = true;
+	upload_interior(u, call, UPLOAD_SNAPSHOT_INTERIOR_TMP, &o, &f);
 	return 0;
 }

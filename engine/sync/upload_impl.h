@@ -39,6 +39,8 @@ void upload_local_close(struct upload_local *l);
 /* Names of files that become objects: one for each lane. */
 #define UPLOAD_SNAPSHOT_TMP "snapshot.tmp"
 #define UPLOAD_LEVEL_TMP "level.tmp"
+#define UPLOAD_SNAPSHOT_INTERIOR_TMP "snapshot-interior.tmp"
+#define UPLOAD_LEVEL_INTERIOR_TMP "level-interior.tmp"
 
 /* A local file that becomes an object. */
 struct upload_out {
@@ -65,6 +67,13 @@ LS_MUST_USE int upload_out_put(struct upload *u, const struct store_call *call,
 LS_MUST_USE int
 upload_out_store(struct upload *u, const struct store_call *call, struct upload_out *o,
 		 const char *root, struct catalog_file *f, struct ls_err *err);
+/* As upload_out_store(), with p, whose time counts. */
+LS_MUST_USE int
+upload_out_store_as(struct upload *u, const struct store_call *call, struct upload_out *o,
+		    const struct store_put *p, struct ls_err *err);
+/* What goes with the snapshot f, which was put; tmp: a name as for upload_out_open(). */
+void upload_interior(struct upload *u, const struct store_call *call, const char *tmp,
+		     struct upload_out *snapshot, const struct catalog_file *f);
 void upload_out_close(struct upload_out *o); /* and removes it */
 
 /* Opens *out and writes the pack of what w says, *ret without its size. -ENOENT: batch *ret_lost is
@@ -73,6 +82,9 @@ LS_MUST_USE int
 upload_pack(struct upload *u, const struct store_call *call, const struct levels_work *w,
 	    struct upload_out *out, struct catalog_file *ret, size_t *ret_lost, struct ls_err *err);
 
+LS_MUST_USE int
+upload_store_as(struct upload *u, const struct store_call *call, const struct upload_local *l,
+		const struct store_put *p, struct ls_err *err);
 /* Puts under the key of f, where the root has this identity. It is not recorded, and no lock is
  * needed. */
 LS_MUST_USE int

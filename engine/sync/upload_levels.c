@@ -13,7 +13,7 @@
 
 #include <string.h>
 
-enum { DELETE_BATCH = 1000 };
+enum { DELETE_BATCH = 500 };
 
 /* ---- merging ---- */
 
@@ -189,6 +189,8 @@ merge_next(struct upload *u, pthread_mutex_t *lock, const struct levels_conf *k,
 						    : merge(u, call, m, err);
 		if (rc == 0 && !again)
 			rc = publish(u, call, m, lock, err);
+		if (rc == 0 && !again && m->result.level == LTX_LEVEL_SNAPSHOT)
+			upload_interior(u, call, UPLOAD_LEVEL_INTERIOR_TMP, &m->out, &m->result);
 		if (rc == 0 && !again && k->verify)
 			read_back(u, call, m, lock);
 		*ret_more = rc == 0;
@@ -203,17 +205,21 @@ static int
 delete_files(struct upload *u, const struct store_call *call, const struct catalog_file *v,
 	     size_t n, struct ls_err *err)
 {
-	ls_autofree char(*keys)[REPLICA_KEY_MAX] = ls_alloc_array(n + 1, sizeof *keys);
-	ls_autofree const char **list = ls_alloc_array(n + 1, sizeof *list);
+	ls_autofree char(*keys)[REPLICA_KEY_MAX] = ls_alloc_array(2 * n + 1, sizeof *keys);
+	ls_autofree const char **list = ls_alloc_array(2 * n + 1, sizeof *list);
+	size_t nkeys = 0;
 	int rc;
 
 	if (!keys || !list)
 		return ls_err_set(err, -ENOMEM, "levels: out of memory");
 	for (size_t i = 0; i < n; i++) {
-		replica_key(&u->replica, v[i].level, v[i].min, v[i].max, keys[i]);
-		list[i] = keys[i];
+		replica_key(&u->replica, v[i].level, v[i].min, v[i].max, keys[nkeys++]);
+		if (v[i].level == LTX_LEVEL_SNAPSHOT)
+			replica_interior_key(v[i].max, keys[nkeys++]);
 	}
-	if ((rc = store_del(u->store, call, list, n, err)) < 0)
+	for (size_t i = 0; i < nkeys; i++)
+		list[i] = keys[i];
+	if ((rc = store_del(u->store, call, list, nkeys, err)) < 0)
 		return rc;
 	for (size_t i = 0; rc == 0 && i < n; i++)
 		rc = catalog_log_del(u->log, &v[i], err);

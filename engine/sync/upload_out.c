@@ -62,17 +62,37 @@ upload_out_rewrite(struct upload_out *o, const void *p, size_t n, struct ls_err 
 	return rc < 0 ? rc : io_pwrite(o->fd, p, n, 0, err);
 }
 
-int
-upload_out_store(struct upload *u, const struct store_call *call, struct upload_out *o,
-		 const char *root, struct catalog_file *f, struct ls_err *err)
+static int
+settle(struct upload_out *o, int64_t time_ms, struct upload_local *ret, struct ls_err *err)
 {
-	struct upload_local l = {.path = o->path, .fd = o->fd, .time_ms = f->time_ms};
 	int rc;
 
 	if ((rc = flush(o, err)) < 0 || (rc = io_fsync(o->fd, o->path, err)) < 0)
 		return rc;
-	l.size = f->size = o->size;
-	return upload_store(u, call, &l, root, f, err);
+	*ret = (struct upload_local){
+		.path = o->path, .fd = o->fd, .time_ms = time_ms, .size = o->size};
+	return 0;
+}
+
+int
+upload_out_store(struct upload *u, const struct store_call *call, struct upload_out *o,
+		 const char *root, struct catalog_file *f, struct ls_err *err)
+{
+	struct upload_local l;
+	int rc = settle(o, f->time_ms, &l, err);
+
+	f->size = o->size;
+	return rc < 0 ? rc : upload_store(u, call, &l, root, f, err);
+}
+
+int
+upload_out_store_as(struct upload *u, const struct store_call *call, struct upload_out *o,
+		    const struct store_put *p, struct ls_err *err)
+{
+	struct upload_local l;
+	int rc = settle(o, p->time_ms, &l, err);
+
+	return rc < 0 ? rc : upload_store_as(u, call, &l, p, err);
 }
 
 int

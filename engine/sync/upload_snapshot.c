@@ -68,7 +68,9 @@ put_snapshot(struct upload *u, const struct store_call *call, struct upload_loca
 	if ((rc = upload_out_open(u, UPLOAD_SNAPSHOT_TMP, &o, err)) < 0 ||
 	    (rc = write_snapshot(from, &o, call, err)) < 0)
 		return rc;
-	return upload_out_put(u, call, &o, &f, err);
+	if ((rc = upload_out_put(u, call, &o, &f, err)) == 0)
+		upload_interior(u, call, UPLOAD_SNAPSHOT_INTERIOR_TMP, &o, &f);
+	return rc;
 }
 
 int

@@ -8,6 +8,7 @@ engine_libengine_a_SOURCES += \
 	engine/view/lz4stream.c engine/view/lz4stream.h \
 	engine/view/object.c engine/view/object.h \
 	engine/view/object_index.c \
+	engine/view/object_interior.c \
 	engine/view/object_read.c \
 	engine/view/objects.c \
 	engine/view/old.c engine/view/old.h engine/view/old_int.h \

@@ -4,6 +4,7 @@
 #include "engine/view/object.h"
 
 #include "engine/base/bytes.h"
+#include "engine/base/job.h"
 #include "engine/format/crc64.h"
 #include "engine/format/dbhdr.h"
 
@@ -62,6 +63,7 @@ decode_ends(const struct objects *os, struct object *o, const uint8_t *head, con
 	if (o->hdr.min_txid != o->min || o->hdr.max_txid != o->max)
 		return ls_err_set(err, -EBADMSG, "it holds TXIDs %016" PRIx64 " to %016" PRIx64,
 				  o->hdr.min_txid, o->hdr.max_txid);
+	o->checksum = trailer->file_checksum;
 	o->piece = index_piece(os, o->at.index_size);
 	o->npieces = (uint32_t)((o->at.index_size + o->piece - 1) / o->piece);
 	return 0;
@@ -125,9 +127,9 @@ keep_piece(struct objects *os, const struct object *o, struct object_piece *piec
 	blockcache_release(objects_pieces(os), b);
 }
 
-static int
-verify_small(struct objects *os, struct object *o, const uint8_t *p, uint8_t *page,
-	     struct ls_err *err)
+int
+object_verify(struct objects *os, struct object *o, const uint8_t *p, uint8_t *page,
+	      struct object_piece **ret, struct ls_err *err)
 {
 	struct object_piece *piece = NULL;
 	struct object_index_part part = {0};
@@ -148,7 +150,7 @@ verify_small(struct objects *os, struct object *o, const uint8_t *p, uint8_t *pa
 	if (rc < 0)
 		free(piece);
 	else
-		keep_piece(os, o, piece);
+		*ret = piece;
 	return rc;
 }
 
@@ -156,6 +158,7 @@ static int
 load_small(struct objects *os, const struct store_call *call, struct object *o, struct ls_err *err)
 {
 	struct object_scratch *s = objects_scratch(os);
+	struct object_piece *piece = NULL;
 	ls_autofree uint8_t *own = NULL;
 	uint8_t *p = s ? s->raw : NULL;
 	int rc;
@@ -168,7 +171,9 @@ load_small(struct objects *os, const struct store_call *call, struct object *o, 
 	}
 	rc = object_get(os, call, o, (struct object_range){0, (size_t)o->size, p}, err);
 	if (rc == 0)
-		rc = verify_small(os, o, p, s->page, err);
+		rc = object_verify(os, o, p, s->page, &piece, err);
+	if (rc == 0)
+		keep_piece(os, o, piece);
 	objects_scratch_put(os, s);
 	return rc;
 }
@@ -233,20 +238,38 @@ load_head(struct objects *os, const struct store_call *call, const struct object
 	return 0;
 }
 
+/* Both ends of a large object. */
+struct ends {
+	struct objects *os;
+	const struct store_call *call;
+	const struct object *o;
+	uint8_t head[LTX_HEADER_SIZE], tail[TAIL_BYTES];
+};
+
+static int
+load_end(void *arg, size_t i, struct ls_err *err)
+{
+	struct ends *e = arg;
+	const struct object *o = e->o;
+
+	if (i == 0)
+		return load_head(e->os, e->call, o, e->head, err);
+	return object_get(e->os, e->call, o,
+			  (struct object_range){o->size - sizeof e->tail, sizeof e->tail, e->tail},
+			  err);
+}
+
 static int
 load_large(struct objects *os, const struct store_call *call, struct object *o, struct ls_err *err)
 {
-	uint8_t head[LTX_HEADER_SIZE], tail[TAIL_BYTES];
+	struct ends e = {.os = os, .call = call, .o = o};
 	struct ltx_trailer trailer;
-	int rc;
+	int rc = job_each(2, is_far(os) ? 2 : 1, load_end, &e, err);
 
-	if ((rc = load_head(os, call, o, head, err)) < 0 ||
-	    (rc = object_get(os, call, o,
-			     (struct object_range){o->size - sizeof tail, sizeof tail, tail},
-			     err)) < 0 ||
-	    (rc = decode_ends(os, o, head, tail + sizeof tail - LTX_TAIL_SIZE, &trailer, err)) < 0)
+	if (rc < 0 || (rc = decode_ends(os, o, e.head, e.tail + sizeof e.tail - LTX_TAIL_SIZE,
+					&trailer, err)) < 0)
 		return rc;
-	return read_last(o, tail, err);
+	return read_last(o, e.tail, err);
 }
 
 int

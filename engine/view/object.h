@@ -25,6 +25,7 @@ enum {
 	OBJECT_FAR_INDEX_PIECE = 512 << 10,
 	OBJECT_BLOCK = 64 << 10,
 	OBJECT_SPAN = 512 << 10, /* most bytes of one object_read() */
+	OBJECT_INTERIOR_MAX = 8 << 20,
 };
 
 struct objects;
@@ -39,6 +40,8 @@ struct object {
 	uint32_t last_pgno; /* of its index; 0: no page */
 	uint32_t piece;	    /* bytes of the index in one piece */
 	uint32_t npieces;
+	uint64_t checksum; /* of the file */
+	uint64_t interior; /* bytes of the object with its interior pages (replica.h); 0: none */
 
 	unsigned refs; /* the rest belongs to objects.c */
 	uint64_t min, max, size;
@@ -109,6 +112,11 @@ LS_MUST_USE int object_get(struct objects *os, const struct store_call *call,
 LS_MUST_USE int object_load(struct objects *os, const struct store_call *call, struct object *o,
 			    struct ls_err *err);
 
+/* Verifies an object that is in memory as a whole. *ret: its index; caller frees. page: room for
+ * one. */
+LS_MUST_USE int object_verify(struct objects *os, struct object *o, const uint8_t *p, uint8_t *page,
+			      struct object_piece **ret, struct ls_err *err);
+
 /* ---- object_index.c ---- */
 
 /* A reader of indexes; remembers the piece of its last look-up. */
@@ -163,7 +171,20 @@ struct object_wants {
 LS_MUST_USE int
 object_read_pages(struct objects *os, const struct store_call *call, const struct object *o,
 		  const struct object_wants *w, struct ls_err *err);
+/* One page from the frame that holds it. */
+LS_MUST_USE int object_read_frame(const struct object *o, const uint8_t *frame,
+				  const struct object_want *w, uint8_t *spare, struct ls_err *err);
 /* Whether the bytes of a page are in memory. */
 bool object_read_cached(struct objects *os, const struct object *o, const struct object_loc *loc);
+
+/* ---- object_interior.c ---- */
+
+/* Reads the page if it is one of the interior pages of o: 0, or 1 if not. They are fetched together
+ * and kept while there is room in the cache of pieces; cached: only from there. */
+int object_interior_read(struct objects *os, const struct store_call *call, const struct object *o,
+			 const struct object_want *w, bool cached);
+/* Fetches them unless they are there. */
+void
+object_interior_load(struct objects *os, const struct store_call *call, const struct object *o);
 
 #endif

@@ -26,9 +26,9 @@ struct fetch {
 	struct block *pins[PINS_MAX];
 };
 
-static int
-decode(const struct object *o, const uint8_t *frame, const struct object_want *w, uint8_t *spare,
-       struct ls_err *err)
+int
+object_read_frame(const struct object *o, const uint8_t *frame, const struct object_want *w,
+		  uint8_t *spare, struct ls_err *err)
 {
 	bool whole = w->n == o->hdr.page_size;
 	struct ltx_page page = {.data = whole ? w->dst : spare};
@@ -51,7 +51,8 @@ read_direct(struct fetch *f, const struct object_wants *w, uint64_t start, size_
 	int rc = object_get(f->os, f->call, f->o, (struct object_range){start, len, raw}, err);
 
 	for (size_t i = 0; rc == 0 && i < w->n; i++)
-		rc = decode(f->o, raw + (w->w[i].loc.off - start), &w->w[i], f->scratch->page, err);
+		rc = object_read_frame(f->o, raw + (w->w[i].loc.off - start), &w->w[i],
+				       f->scratch->page, err);
 	return rc;
 }
 
@@ -199,7 +200,8 @@ read_blocks(struct fetch *f, const struct object_wants *w, struct ls_err *err)
 	int rc = 0;
 
 	for (size_t i = 0; rc == 0 && i < w->n; i++)
-		rc = decode(f->o, frame_at(f, &w->w[i].loc), &w->w[i], f->scratch->page, err);
+		rc = object_read_frame(f->o, frame_at(f, &w->w[i].loc), &w->w[i], f->scratch->page,
+				       err);
 	return rc;
 }
 

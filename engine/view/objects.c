@@ -12,7 +12,8 @@ enum {
 	BUCKETS = 1024,
 	IDLE_MAX = 8192, /* objects that no view uses */
 	PIECES_BYTES = 8 << 20,
-	SCRATCH_MAX = 8, /* kept while nobody reads */
+	FAR_PIECES_BYTES = 24 << 20, /* with interior pages */
+	SCRATCH_MAX = 8,	     /* kept while nobody reads */
 };
 
 struct objects {
@@ -38,7 +39,8 @@ objects_new(const struct replica *r, size_t cache_bytes, struct objects **ret, s
 	os->replica = r;
 	pthread_mutex_init(&os->lock, NULL);
 	if ((rc = blockcache_new(cache_bytes, &os->blocks, err)) < 0 ||
-	    (rc = blockcache_new(PIECES_BYTES, &os->pieces, err)) < 0) {
+	    (rc = blockcache_new(store_is_far(r->store) ? FAR_PIECES_BYTES : PIECES_BYTES,
+				 &os->pieces, err)) < 0) {
 		objects_free(os);
 		return rc;
 	}
@@ -157,6 +159,8 @@ object_new(struct objects *os, const struct catalog_file *f)
 	if (f->etag)
 		snprintf(o->etag, sizeof o->etag, "%s", f->etag);
 	o->base = f->off;
+	if (store_is_far(os->replica->store) && f->interior <= OBJECT_INTERIOR_MAX)
+		o->interior = f->interior;
 	catalog_key(os->replica, f, o->key);
 	pthread_mutex_lock(&os->lock);
 	o->id = ++os->last_id;

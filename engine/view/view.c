@@ -3,6 +3,7 @@
 
 #include "engine/view/view.h"
 
+#include "engine/base/job.h"
 #include "engine/view/view_int.h"
 
 enum { TRIES = 3 };
@@ -68,10 +69,40 @@ read_mode(struct view *v, const struct store_call *call, struct ls_err *err)
 	return rc;
 }
 
+struct mapping {
+	struct view *v;
+	const struct store_call *call;
+};
+
+/* The page map, and the interior pages meanwhile, which are wanted next. */
+static int
+map_one(void *arg, size_t i, struct ls_err *err)
+{
+	const struct mapping *m = arg;
+	struct view *v = m->v;
+	struct objects *os = v->history->objects;
+
+	if (i == 0)
+		return pagemap_build(os, m->call, v->objs, v->nobjs, &v->map, err);
+	for (size_t k = 0; k < v->nobjs; k++)
+		object_interior_load(os, m->call, v->objs[k]);
+	return 0;
+}
+
+static bool
+has_interior(const struct view *v)
+{
+	bool has = false;
+
+	for (size_t k = 0; k < v->nobjs; k++)
+		has |= v->objs[k]->interior > 0;
+	return has;
+}
+
 static int
 build(struct view *v, const struct store_call *call, const struct plan *plan, struct ls_err *err)
 {
-	struct objects *os = v->history->objects;
+	struct mapping m = {v, call};
 	const struct ltx_header *hdr;
 	int rc;
 
@@ -80,7 +111,7 @@ build(struct view *v, const struct store_call *call, const struct plan *plan, st
 		return ls_err_set(err, -ENOMEM, "view: out of memory");
 	v->nobjs = plan->n;
 	if ((rc = view_load_objects(v, call, plan, err)) < 0 ||
-	    (rc = pagemap_build(os, call, v->objs, v->nobjs, &v->map, err)) < 0)
+	    (rc = job_each(has_interior(v) ? 2 : 1, 2, map_one, &m, err)) < 0)
 		return rc;
 	hdr = &v->objs[0]->hdr;
 	v->info.page_size = hdr->page_size;

@@ -61,6 +61,9 @@ look_up(const struct request *q, struct pagemap_reader *r, uint32_t first, struc
 		if ((rc = pagemap_find(r, pgno, &b->objs[i], &loc, err)) < 0)
 			return rc;
 		b->wants[i].loc = loc;
+		if (!q->sequential && object_interior_read(q->v->history->objects, q->call,
+							   b->objs[i], &b->wants[i], false) == 0)
+			b->objs[i] = NULL;
 	}
 	return 0;
 }
@@ -150,8 +153,11 @@ page_cached(struct view *v, struct pagemap_reader *r, uint32_t pgno)
 
 	if (pgno == dbhdr_lock_page(v->info.page_size))
 		return true;
+	struct object_want nothing = {.loc.pgno = pgno};
+
 	return pagemap_find(r, pgno, &o, &loc, NULL) == 0 &&
-	       object_read_cached(v->history->objects, o, &loc);
+	       (object_interior_read(v->history->objects, NULL, o, &nothing, true) == 0 ||
+		object_read_cached(v->history->objects, o, &loc));
 }
 
 bool

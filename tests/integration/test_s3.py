@@ -90,6 +90,87 @@ def test_large_objects_go_in_parts(gateway, bucket, shm):
 
 # ---- the released program ----
 
+def interiors(gateway, bucket):
+    return [k for k in gateway.keys(bucket) if k.endswith(".interior")]
+
+
+def rows_database(path, n, seed):
+    c = connect(path)
+    c.executescript("PRAGMA journal_mode=WAL; CREATE TABLE t(id INTEGER PRIMARY KEY, k INT, v BLOB); CREATE INDEX t_k ON t(k);")
+    c.execute("BEGIN")
+    c.executemany("INSERT INTO t VALUES(?, ?, randomblob(1000))", ((i, i * seed % n) for i in range(n)))
+    c.execute("COMMIT")
+    return c
+
+
+def rows_at_random(where, n, seed):
+    c = connect_ro(f"{where}/latest.db")
+    for i in range(0, n, n // 40):
+        assert c.execute("SELECT k FROM t WHERE id = ?", (i,)).fetchone() == (i * seed % n,)
+        assert c.execute("SELECT length(v) FROM t WHERE k = ?", (i,)).fetchone() == (1000,)
+    c.close()
+
+
+def test_interior_pages_come_at_once(gateway, bucket, proxy, shm):
+    """A row is one request, though its way through the tree lies scattered over the snapshot."""
+    n, db, where = 20000, os.path.join(shm, "a.db"), os.path.join(shm, "m")
+    c = rows_database(db, n, 7919)
+    once(db, gateway.url(bucket))
+    assert interiors(gateway, bucket) == ["app/fine/0000000000000001.interior"]
+    with mounted(gateway.url(bucket, endpoint=f"http://127.0.0.1:{proxy.port}"), where):
+        connect_ro(f"{where}/latest.db").execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        proxy.clear()
+        rows_at_random(where, n, 7919)
+        assert proxy.requests["GET"] <= 40 * 3, proxy.log      # a leaf of the table; one of the index, and of the table behind it
+        run("cmp", f"{where}/latest.db", live(db, shm))
+    # What was changed since comes from the newer objects.
+    c.execute("UPDATE t SET k = k + ?", (n,))
+    c.execute("UPDATE t SET k = k - ?", (n,))
+    once(db, gateway.url(bucket))
+    with mounted(gateway.url(bucket), where):
+        rows_at_random(where, n, 7919)
+        run("cmp", f"{where}/latest.db", live(db, shm))
+    c.close()
+
+
+@pytest.mark.parametrize("what", ["garbage", "another snapshot's", "cut", "gone"])
+def test_interior_pages_that_are_wrong(gateway, bucket, shm, what):
+    n, db, where, key = 12000, os.path.join(shm, "a.db"), os.path.join(shm, "m"), "app/fine/0000000000000001.interior"
+    rows_database(db, n, 7919).close()
+    once(db, gateway.url(bucket))
+    data = gateway.request("GET", f"/{bucket}/{key}")[1]
+    if what == "another snapshot's":
+        other = os.path.join(shm, "b.db")
+        rows_database(other, n, 7907).close()
+        once(other, gateway.url(bucket, "other"))
+        data = gateway.request("GET", f"/{bucket}/other/{key[4:]}")[1]
+    elif what == "garbage":
+        data = data[:1000] + os.urandom(len(data) - 2000) + data[-1000:]
+    elif what == "cut":
+        data = data[:-100]
+    if what == "gone":
+        gateway.request("DELETE", f"/{bucket}/{key}")
+    else:
+        gateway.request("PUT", f"/{bucket}/{key}", body=data)
+    with mounted(gateway.url(bucket), where):
+        rows_at_random(where, n, 7919)
+        assert connect_ro(f"{where}/latest.db").execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_interior_pages_go_with_their_snapshot(gateway, bucket, shm):
+    db, conf = os.path.join(shm, "a.db"), os.path.join(shm, "c.yml")
+    c = rows_database(db, 12000, 7919)
+    open(conf, "w").write(f"snapshot: {{interval: 1h, retention: 1s}}\ndbs:\n- path: {db}\n  replica: {{url: '{gateway.url(bucket)}'}}\n")
+    for i in range(3):
+        c.execute("UPDATE t SET k = k + 1 WHERE id = 5")
+        time.sleep(1.1)         # the retention, by which snapshots expire
+        litestream("replicate", "-once", "-force-snapshot", "-enforce-retention", "-config", conf)
+        snapshots = {k[9 + 17:-4] for k in gateway.keys(bucket, "app/0009/")}
+        assert {k[len("app/fine/"):-len(".interior")] for k in interiors(gateway, bucket)} == snapshots
+    assert f"{1:016x}" not in snapshots and f"{3:016x}" in snapshots
+    c.close()
+
+
 def test_they_restore_ours(gateway, bucket, shm):
     program = peer("0.5.17")
     db, replica = os.path.join(shm, "a.db"), gateway.url(bucket)
