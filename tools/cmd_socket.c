@@ -107,6 +107,11 @@ cmd_info(struct cmd_context *c, int argc, char **argv, struct ls_err *err)
 	printf("%" JSON_INTEGER_FORMAT "s\n", up % 60);
 	printf("  Started at:  %s\n", text_of(v, "started_at"));
 	printf("  Databases:   %" JSON_INTEGER_FORMAT "\n", number_of(v, "database_count"));
+	if (number_of(v, "storage_requests"))
+		printf("  Storage:     %" JSON_INTEGER_FORMAT
+		       " requests, about %.4f at the configured prices\n",
+		       number_of(v, "storage_requests"),
+		       json_number_value(json_object_get(v, "storage_cost")));
 	json_decref(v);
 	return 0;
 }

@@ -145,6 +145,13 @@ add_entry(void *arg, const struct fleet_entry *e)
 		json_object_set_new(item, "error", print_string(e->trouble));
 		json_object_set_new(item, "error_since", json_string(at));
 	}
+	if (item && e->puts + e->gets + e->lists + e->dels)
+		json_object_set_new(
+			item, "storage",
+			json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:f}", "put", (json_int_t)e->puts,
+				  "get", (json_int_t)e->gets, "list", (json_int_t)e->lists,
+				  "delete", (json_int_t)e->dels, "bytes_sent", (json_int_t)e->sent,
+				  "bytes_received", (json_int_t)e->received, "cost", e->cost));
 	return json_array_append_new(arg, item) < 0 ? -ENOMEM : 0;
 }
 
@@ -160,27 +167,37 @@ get_list(struct control *c, struct MHD_Connection *conn)
 	return send_json(conn, MHD_HTTP_OK, json_pack("{s:o}", "databases", list));
 }
 
+struct totals {
+	json_int_t databases, requests;
+	double cost;
+};
+
 static int
 count_entry(void *arg, const struct fleet_entry *e)
 {
-	(void)e;
-	++*(json_int_t *)arg;
+	struct totals *t = arg;
+
+	t->databases++;
+	t->requests += (json_int_t)(e->puts + e->gets + e->lists + e->dels);
+	t->cost += e->cost;
 	return 0;
 }
 
 static enum MHD_Result
 get_info(struct control *c, struct MHD_Connection *conn)
 {
-	json_int_t n = 0, up = (json_int_t)((clock_mono_ms() - c->started_mono_ms) / 1000);
+	json_int_t up = (json_int_t)((clock_mono_ms() - c->started_mono_ms) / 1000);
+	struct totals t = {0};
 	char at[TIMEX_LEN];
 
-	if (fleet_list(c->fleet, count_entry, &n) < 0)
+	if (fleet_list(c->fleet, count_entry, &t) < 0)
 		return MHD_NO;
 	timex_format_ms(c->started_ms, at);
 	return send_json(conn, MHD_HTTP_OK,
-			 json_pack("{s:s, s:I, s:I, s:s, s:I}", "version", PACKAGE_VERSION, "pid",
-				   (json_int_t)getpid(), "uptime_seconds", up, "started_at", at,
-				   "database_count", n));
+			 json_pack("{s:s, s:I, s:I, s:s, s:I, s:I, s:f}", "version",
+				   PACKAGE_VERSION, "pid", (json_int_t)getpid(), "uptime_seconds",
+				   up, "started_at", at, "database_count", t.databases,
+				   "storage_requests", t.requests, "storage_cost", t.cost));
 }
 
 struct wanted {

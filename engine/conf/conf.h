@@ -9,6 +9,7 @@
 
 #include "engine/base/err.h"
 #include "engine/format/ltx.h"
+#include "engine/store/store_count.h"
 #include "engine/store/store_limit.h"
 
 #include <stdint.h>
@@ -27,6 +28,7 @@ struct conf_replica {
 	bool sync_interval_set;	   /* the user gave it: it holds for all kinds (decisions.md 1) */
 	enum ltx_encoding encoding;
 	struct store_limits limits;
+	struct store_prices prices;
 	uint64_t lease_ms;	   /* lease: how long it is good for (lease.h); 0: none */
 	enum conf_standby standby; /* what is done while another daemon is at work */
 };
@@ -122,5 +124,8 @@ bool conf_is_url(const char *s);
 /* The store of a replica; nothing is contacted. */
 LS_MUST_USE int
 conf_open_store(const struct conf_replica *r, struct store **ret, struct ls_err *err);
+/* The same, and counts what is asked of it; counts outlive it. */
+LS_MUST_USE int conf_open_counted_store(const struct conf_replica *r, struct store_counts *counts,
+					struct store **ret, struct ls_err *err);
 
 #endif

@@ -16,7 +16,7 @@
 #define SPOOL_DEFAULT UINT64_C(10000000000)
 #define WAL_DEFAULT UINT64_C(4000000000)
 
-enum { TRUNCATE_DEFAULT = 121359, NAME_MAX_LEN = 100 };
+enum { TRUNCATE_DEFAULT = 121359, NAME_MAX_LEN = 100, PRICE_MAX = 1000000 };
 
 #define COUNT(a) (sizeof(a) / sizeof(a)[0])
 
@@ -216,6 +216,58 @@ read_lease(struct conf_yaml *y, yaml_node_t *node, const struct conf_db_settings
 	return 0;
 }
 
+struct raw_prices {
+	char *put, *get, *list, *download;
+};
+
+static void
+raw_prices_done(struct raw_prices *r)
+{
+	free(r->put);
+	free(r->get);
+	free(r->list);
+	free(r->download);
+}
+
+static int
+read_price(struct conf_yaml *y, const yaml_node_t *node, const char *name, const char *text,
+	   double *at, struct ls_err *err)
+{
+	double v;
+	char *end;
+
+	if (!given(text))
+		return 0;
+	v = strtod(text, &end);
+	if (*end || !(v >= 0) || v > PRICE_MAX)
+		return conf_yaml_error(y, node, err, "prices.%s: '%.20s' is no price", name, text);
+	*at = v;
+	return 0;
+}
+
+/* Over what is there. */
+static int
+read_prices(struct conf_yaml *y, yaml_node_t *node, struct store_prices *p, struct ls_err *err)
+{
+	static const struct conf_key keys[] = {
+		{"put", CONF_STRING, offsetof(struct raw_prices, put)},
+		{"get", CONF_STRING, offsetof(struct raw_prices, get)},
+		{"list", CONF_STRING, offsetof(struct raw_prices, list)},
+		{"download", CONF_STRING, offsetof(struct raw_prices, download)},
+	};
+	LS_AUTO(raw_prices_done) struct raw_prices raw = {0};
+	int rc;
+
+	if (!node)
+		return 0;
+	if ((rc = conf_yaml_map(y, node, keys, COUNT(keys), &raw, err)) < 0 ||
+	    (rc = read_price(y, node, "put", raw.put, &p->put, err)) < 0 ||
+	    (rc = read_price(y, node, "get", raw.get, &p->get, err)) < 0 ||
+	    (rc = read_price(y, node, "list", raw.list, &p->list, err)) < 0)
+		return rc;
+	return read_price(y, node, "download", raw.download, &p->download, err);
+}
+
 static int
 read_settings(struct conf_yaml *y, yaml_node_t *node, const struct raw_replica *raw,
 	      const struct replica_target *t, struct conf_replica *ret, struct ls_err *err)
@@ -229,6 +281,9 @@ read_settings(struct conf_yaml *y, yaml_node_t *node, const struct raw_replica *
 	if (!given(encoding))
 		encoding = t->defaults->encoding;
 	if ((rc = read_lease(y, node, &raw->settings, t->defaults, ret, err)) < 0)
+		return rc;
+	if (ret->s3 && ((rc = read_prices(y, t->defaults->prices, &ret->prices, err)) < 0 ||
+			(rc = read_prices(y, raw->settings.prices, &ret->prices, err)) < 0))
 		return rc;
 	ret->limits = choose_limits(&raw->settings, t->defaults);
 	ret->sync_interval_set = sync->node != NULL;

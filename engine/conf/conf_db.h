@@ -10,6 +10,7 @@
 struct conf_db_settings {
 	struct conf_duration sync;
 	char *encoding, *lease, *standby;
+	yaml_node_t *prices;
 	struct conf_s3_raw s3;
 	uint64_t max_up, max_down;
 	int64_t max_requests;
@@ -27,6 +28,7 @@ struct conf_db_context {
 	{"sync-interval", CONF_DURATION, offsetof(type, member.sync)},                             \
 		{"ltx-encoding", CONF_STRING, offsetof(type, member.encoding)},                    \
 		{"lease", CONF_STRING, offsetof(type, member.lease)},                              \
+		{"prices", CONF_NODE, offsetof(type, member.prices)},                              \
 		{"standby", CONF_STRING, offsetof(type, member.standby)},                          \
 		CONF_S3_KEYS(type, member.s3), {"age", CONF_REFUSED, 0},                           \
 		{"max-upload-rate", CONF_SIZE, offsetof(type, member.max_up)},                     \

@@ -183,7 +183,8 @@ conf_stands_by(const struct conf_db *db)
 static int
 fill_s3(struct s3_config *c, struct conf_replica *ret, struct ls_err *err)
 {
-	struct conf_replica r = {.sync_interval_ms = 1000, .s3 = malloc(sizeof *r.s3)};
+	struct conf_replica r = {
+		.sync_interval_ms = 1000, .prices = store_count_prices, .s3 = malloc(sizeof *r.s3)};
 
 	if (r.s3)
 		*r.s3 = *c;
@@ -263,10 +264,20 @@ conf_replica_done(struct conf_replica *r)
 }
 
 int
-conf_open_store(const struct conf_replica *r, struct store **ret, struct ls_err *err)
+conf_open_counted_store(const struct conf_replica *r, struct store_counts *counts,
+			struct store **ret, struct ls_err *err)
 {
-	struct store_config cfg = {
-		.type = r->type, .path = r->path, .s3 = r->s3, .limits = &r->limits};
+	struct store_config cfg = {.type = r->type,
+				   .path = r->path,
+				   .s3 = r->s3,
+				   .limits = &r->limits,
+				   .counts = counts};
 
 	return store_open(&cfg, ret, err);
+}
+
+int
+conf_open_store(const struct conf_replica *r, struct store **ret, struct ls_err *err)
+{
+	return conf_open_counted_store(r, NULL, ret, err);
 }

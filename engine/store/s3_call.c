@@ -278,6 +278,27 @@ mend(struct store_s3 *s, const struct s3_answer *r, const struct attempt *a, con
 	return false;
 }
 
+/* A request that has gone out, whatever became of it. */
+static void
+count(const struct store_s3 *s, const struct s3_request *q, const struct http_answer *a)
+{
+	struct store_counts *c = s->counts;
+	bool deletes = *q->method == 'D' || (q->nquery && strcmp(q->query[0].name, "delete") == 0);
+
+	if (!c)
+		return;
+	atomic_fetch_add(deletes	     ? &c->dels
+			 : *q->method == 'P' ? &c->puts
+			 : *q->method == 'H' ? &c->heads
+			 : q->key	     ? &c->gets
+					     : &c->lists,
+			 1);
+	if (*q->method == 'P' && q->body && q->key)
+		atomic_fetch_add(&c->bytes_written, q->body->size);
+	if (*q->method == 'G')
+		atomic_fetch_add(&c->bytes_read, a->n + a->text.len);
+}
+
 /* *ret_again: something was mended, try again. */
 static int
 try(struct store_s3 *s, const struct store_call *call, const struct s3_request *q,
@@ -292,7 +313,9 @@ try(struct store_s3 *s, const struct store_call *call, const struct s3_request *
 	    (rc = payload_hash(s, q, &a, err)) < 0 || (rc = sign(s, q, &a, err)) < 0 ||
 	    (rc = store_call_check(call, err)) < 0)
 		return rc;
-	if ((rc = send_it(s, call, q, &a, &ret->http, err)) < 0)
+	rc = send_it(s, call, q, &a, &ret->http, err);
+	count(s, q, &ret->http);
+	if (rc < 0)
 		return ls_err_wrap(err, rc, "%s", a.where);
 	if (ret->http.status / 100 == 2)
 		return 0;

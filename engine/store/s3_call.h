@@ -14,6 +14,7 @@
 #include "engine/store/http.h"
 #include "engine/store/s3_place.h"
 #include "engine/store/sigv4.h"
+#include "engine/store/store_count.h"
 
 enum { S3_CODE_MAX = 64, S3_QUERY_MAX = 6, S3_HEADERS_MAX = 20 };
 
@@ -23,9 +24,10 @@ struct store_s3 {
 	struct aws_creds *creds;
 	char *ca_file; /* or NULL: the system's */
 	pthread_mutex_t lock;
-	struct s3_place place;	 /* under lock: its region may change */
-	int64_t clock_ahead_s;	 /* under lock: of the server's clock before ours */
-	atomic_bool plain_etags; /* the server compares etags only without quotes */
+	struct s3_place place;	     /* under lock: its region may change */
+	int64_t clock_ahead_s;	     /* under lock: of the server's clock before ours */
+	struct store_counts *counts; /* or NULL */
+	atomic_bool plain_etags;     /* the server compares etags only without quotes */
 };
 
 struct s3_request {

@@ -4,6 +4,7 @@
 #include "engine/store/store.h"
 
 #include "engine/base/clock.h"
+#include "engine/store/store_count.h"
 #include "engine/store/store_file.h"
 #include "engine/store/store_limit.h"
 #include "engine/store/store_retry.h"
@@ -15,9 +16,10 @@ static const struct {
 	const char *type;
 	int (*open)(const struct store_config *, struct store **, struct ls_err *);
 	bool remote; /* what fails is tried again */
+	bool counts; /* its requests itself */
 } drivers[] = {
-	{"file", store_file_open, false},
-	{"s3", store_s3_open, true},
+	{"file", store_file_open, false, false},
+	{"s3", store_s3_open, true, true},
 };
 
 static int
@@ -26,6 +28,8 @@ open_with_wrappers(size_t i, const struct store_config *cfg, struct store **ret,
 	const struct store_limits *l = cfg->limits;
 	int rc = drivers[i].open(cfg, ret, err);
 
+	if (rc == 0 && cfg->counts && !drivers[i].counts)
+		rc = store_count_open(*ret, cfg->counts, ret, err);
 	/* What is tried again counts, too. */
 	if (rc == 0 && l && (l->requests > 0 || l->bytes_up || l->bytes_down))
 		rc = store_limit_open(*ret, l, ret, err);

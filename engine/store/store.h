@@ -119,6 +119,7 @@ struct store_config {
 	const char *path; /* file: directory */
 	const struct s3_config *s3;
 	const struct store_limits *limits; /* NULL: none (store_limit.h) */
+	struct store_counts *counts;	   /* NULL, or counted there (store_count.h); outlives it */
 };
 
 /* -EINVAL: unknown type, or a field that is missing. Nothing is contacted yet. */

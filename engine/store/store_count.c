@@ -3,6 +3,18 @@
 
 #include "engine/store/store_count.h"
 
+const struct store_prices store_count_prices = {
+	.put = 0.005, .get = 0.0004, .list = 0.005, .download = 0.09};
+
+double
+store_count_cost(const struct store_counts *c, const struct store_prices *p)
+{
+	return (double)atomic_load(&c->puts) * p->put / 1000 +
+	       (double)(atomic_load(&c->gets) + atomic_load(&c->heads)) * p->get / 1000 +
+	       (double)atomic_load(&c->lists) * p->list / 1000 +
+	       (double)atomic_load(&c->bytes_read) * p->download / 1e9;
+}
+
 struct store_count {
 	struct store base;
 	struct store_ops ops;
@@ -93,8 +105,10 @@ store_count_open(struct store *inner, struct store_counts *counts, struct store 
 {
 	struct store_count *c = calloc(1, sizeof *c);
 
-	if (!c)
+	if (!c) {
+		store_close(inner);
 		return ls_err_set(err, -ENOMEM, "counting store: out of memory");
+	}
 	c->ops = (struct store_ops){.scheme = inner->ops->scheme,
 				    .parallel = inner->ops->parallel,
 				    .get = count_get,

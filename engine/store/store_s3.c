@@ -280,6 +280,7 @@ store_s3_open(const struct store_config *cfg, struct store **ret, struct ls_err 
 	if (!s)
 		return no_memory(err);
 	s->base.ops = &ops;
+	s->counts = cfg->counts;
 	pthread_mutex_init(&s->lock, NULL);
 	if (!cfg->s3)
 		rc = ls_err_set(err, -EINVAL, "bucket required for s3 replica");

@@ -35,11 +35,12 @@ enum dbreplica_state { DBREPLICA_AWAY, DBREPLICA_BEHIND, DBREPLICA_READY };
 struct dbreplica {
 	struct dbtask *task;
 	const struct conf_replica *conf;
-	struct upload *upload;	   /* NULL while the database is closed */
-	struct leases_item *lease; /* NULL: it has none; the fleet's */
-	uint64_t lease_number;	   /* of the lease under which it was met */
-	bool near;		   /* a directory of this host: a put does not wait for a network */
-	bool other_tail;	   /* its newest file is not the one that was written here */
+	struct store_counts counts; /* since the start, of lanes and lease */
+	struct upload *upload;	    /* NULL while the database is closed */
+	struct leases_item *lease;  /* NULL: it has none; the fleet's */
+	uint64_t lease_number;	    /* of the lease under which it was met */
+	bool near;	 /* a directory of this host: a put does not wait for a network */
+	bool other_tail; /* its newest file is not the one that was written here */
 	_Atomic enum dbreplica_state state;
 
 	/* Upload lane. It holds uploading while it works; whoever closes the task takes it first.

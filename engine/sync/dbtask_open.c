@@ -59,7 +59,7 @@ open_state(struct dbtask *t, bool *ret_found, struct ls_err *err)
 	for (size_t i = 0; rc == 0 && i < t->nreplicas; i++) {
 		struct dbreplica *r = &t->replicas[i];
 
-		if ((rc = upload_open(&t->dir, r->conf, i > 0, &r->upload, err)) == 0)
+		if ((rc = upload_open(&t->dir, r->conf, i > 0, &r->counts, &r->upload, err)) == 0)
 			r->acked = upload_info(r->upload)->acked;
 	}
 	return rc;

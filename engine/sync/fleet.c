@@ -108,7 +108,7 @@ add_leases(struct fleet *f, struct dbtask *t, struct ls_err *err)
 		if (!f->leases)
 			rc = leases_new(f->opts->abort, lose_lease, &f->leases, err);
 		if (rc == 0)
-			rc = leases_add(f->leases, t->conf, r->conf, r, &r->lease, err);
+			rc = leases_add(f->leases, t->conf, r->conf, &r->counts, r, &r->lease, err);
 	}
 	return rc;
 }

@@ -74,6 +74,10 @@ struct fleet_entry {
 	int64_t synced_ms;   /* wall clock of the last sync without an error; 0: none yet */
 	const char *trouble; /* what keeps it from being replicated; "": nothing */
 	int64_t trouble_ms;  /* since when */
+	/* Since the start, of its replicas in object storage: requests, bytes, and about what they
+	 * cost by the prices of the configuration. */
+	uint64_t puts, gets, lists, dels, sent, received;
+	double cost;
 };
 
 typedef int fleet_list_fn(void *arg, const struct fleet_entry *e);

@@ -184,6 +184,24 @@ fleet_sync(struct fleet *f, const char *path, const struct fleet_wish *wish,
 	return explain(&r, path, wish->timeout_ms, err);
 }
 
+static void
+add_counts(const struct dbtask *t, struct fleet_entry *e)
+{
+	for (size_t i = 0; i < t->nreplicas; i++) {
+		const struct store_counts *c = &t->replicas[i].counts;
+
+		if (!t->replicas[i].conf->s3)
+			continue;
+		e->puts += atomic_load(&c->puts);
+		e->gets += atomic_load(&c->gets) + atomic_load(&c->heads);
+		e->lists += atomic_load(&c->lists);
+		e->dels += atomic_load(&c->dels);
+		e->sent += atomic_load(&c->bytes_written);
+		e->received += atomic_load(&c->bytes_read);
+		e->cost += store_count_cost(c, &t->replicas[i].conf->prices);
+	}
+}
+
 static int
 tell(struct dbtask *t, fleet_list_fn *fn, void *arg)
 {
@@ -196,6 +214,7 @@ tell(struct dbtask *t, fleet_list_fn *fn, void *arg)
 	dbtask_get_trouble(t, &trouble);
 	e.trouble = trouble.text;
 	e.trouble_ms = trouble.since_ms;
+	add_counts(t, &e);
 	switch (atomic_load(&t->state)) {
 	case DBTASK_OPEN:
 		e.status = "replicating";

@@ -245,8 +245,8 @@ insert(struct leases *ls, struct leases_item *it, struct ls_err *err)
 }
 
 int
-leases_add(struct leases *ls, const struct conf_db *db, const struct conf_replica *conf, void *arg,
-	   struct leases_item **ret, struct ls_err *err)
+leases_add(struct leases *ls, const struct conf_db *db, const struct conf_replica *conf,
+	   struct store_counts *counts, void *arg, struct leases_item **ret, struct ls_err *err)
 {
 	ls_autofree char *known = read_known(db, conf);
 	struct leases_item *it = calloc(1, sizeof *it);
@@ -259,7 +259,7 @@ leases_add(struct leases *ls, const struct conf_db *db, const struct conf_replic
 	it->db = db;
 	it->conf = conf;
 	it->arg = arg;
-	if ((rc = conf_open_store(conf, &store, err)) < 0 ||
+	if ((rc = conf_open_counted_store(conf, counts, &store, err)) < 0 ||
 	    (rc = lease_new(store, conf->lease_ms, known ? known : "", &it->lease, err)) < 0) {
 		free(it);
 		return rc;

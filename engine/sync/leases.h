@@ -25,8 +25,8 @@ void leases_free(struct leases *ls);
 /* The lease of this replica, of which there has to be one in the configuration; arg: for lost.
  * Borrows db and conf. */
 LS_MUST_USE int
-leases_add(struct leases *ls, const struct conf_db *db, const struct conf_replica *conf, void *arg,
-	   struct leases_item **ret, struct ls_err *err);
+leases_add(struct leases *ls, const struct conf_db *db, const struct conf_replica *conf,
+	   struct store_counts *counts, void *arg, struct leases_item **ret, struct ls_err *err);
 /* Gives it back, within seconds; from then on it is not held. */
 void leases_end(struct leases *ls, struct leases_item *it);
 /* The same unless it was done, and frees it. Takes NULL. */

@@ -133,7 +133,7 @@ remove_leftovers(const struct upload *u)
 
 int
 upload_open(const struct statedir *dir, const struct conf_replica *conf, bool own_copies,
-	    struct upload **ret, struct ls_err *err)
+	    struct store_counts *counts, struct upload **ret, struct ls_err *err)
 {
 	struct upload *u = calloc(1, sizeof *u);
 	int rc = 0;
@@ -147,7 +147,7 @@ upload_open(const struct statedir *dir, const struct conf_replica *conf, bool ow
 	u->cursor_fd = -1;
 	u->own_copies = own_copies;
 	if ((rc = io_mkdirs(u->home, dir->dir_mode, err)) < 0 ||
-	    (rc = conf_open_store(conf, &u->store, err)) < 0 ||
+	    (rc = conf_open_counted_store(conf, counts, &u->store, err)) < 0 ||
 	    (rc = read_cursor(u->home, conf, &u->info.acked, &u->info.met, err)) < 0) {
 		upload_close(u);
 		return rc;

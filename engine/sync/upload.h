@@ -28,9 +28,11 @@ struct upload_info {
 LS_MUST_USE int upload_read_cursor(const char *meta_path, const struct conf_replica *conf,
 				   uint64_t *ret_acked, struct ls_err *err);
 
-/* own_copies: the replica is to share no file with another one of the same disk. */
-LS_MUST_USE int upload_open(const struct statedir *dir, const struct conf_replica *conf,
-			    bool own_copies, struct upload **ret, struct ls_err *err);
+/* own_copies: the replica is to share no file with another one of the same disk. counts: outlive
+ * it. */
+LS_MUST_USE int
+upload_open(const struct statedir *dir, const struct conf_replica *conf, bool own_copies,
+	    struct store_counts *counts, struct upload **ret, struct ls_err *err);
 void upload_close(struct upload *u);
 
 /*

@@ -60,7 +60,8 @@ def test_what_does_not_pass_is_said_at_once(gateway, bucket, proxy, shm, harm, t
 def test_one_request_for_a_commit_and_none_without(gateway, bucket, proxy, shm):
     db, conf, sock = (os.path.join(shm, n) for n in ("a.db", "c.yml", "s"))
     c = new_database(db)
-    open(conf, "w").write(f"socket: {{enabled: true, path: {sock}}}\ndbs:\n- path: {db}\n  replica: {{url: '{through(gateway, proxy, bucket)}'}}\n")
+    open(conf, "w").write(f"socket: {{enabled: true, path: {sock}}}\nprices: {{put: 1000}}\n"
+                          f"dbs:\n- path: {db}\n  replica: {{url: '{through(gateway, proxy, bucket)}'}}\n")
     d = Daemon(None, None, os.path.join(shm, "log"), config=conf).ready()
     litestream("sync", "-wait", "-socket", sock, db)
     d.wait_log("snapshot complete")
@@ -70,6 +71,11 @@ def test_one_request_for_a_commit_and_none_without(gateway, bucket, proxy, shm):
         litestream("sync", "-wait", "-socket", sock, db)
         assert dict(proxy.requests) == {"PUT": i + 1}, proxy.log
     c.close()
+    said = json.loads(litestream("list", "-json", "-socket", sock).out)["databases"][0]["storage"]
+    puts, gets, lists = said["put"], said["get"], said["list"]
+    assert puts == 5 and lists >= 2 and said["bytes_sent"] > 5 * 131 and said["delete"] == 0
+    assert said["cost"] == pytest.approx(puts * 1 + gets * 0.0004 / 1000 + lists * 0.005 / 1000 + said["bytes_received"] * 0.09 / 1e9)
+    assert f"{puts + gets + lists} requests, about {said['cost']:.4f}" in litestream("info", "-socket", sock).out
     d.stop()
     assert dict(proxy.requests) == {"PUT": 3}, proxy.log
 
