@@ -18,6 +18,7 @@ struct upload {
 	int cursor_fd; /* -1: not open */
 	char root[STORE_ETAG_MAX];
 	bool own_copies, local_gone;
+	uint64_t refused_ms; /* monotonic: when the storage refused to delete; 0: it has not */
 	struct upload_info info;
 };
 

@@ -13,7 +13,7 @@
 
 #include <string.h>
 
-enum { DELETE_BATCH = 500 };
+enum { DELETE_BATCH = 500, REFUSED_MS = 24 * 3600 * 1000 };
 
 /* ---- merging ---- */
 
@@ -240,6 +240,14 @@ expire(struct upload *u, pthread_mutex_t *lock, const struct levels_conf *k,
 		return rc;
 	for (size_t i = 0; rc == 0 && i < n; i += DELETE_BATCH)
 		rc = delete_files(u, call, v + i, n - i < DELETE_BATCH ? n - i : DELETE_BATCH, err);
+	/* Locked objects, or no permission to delete: asking again at once would not help. */
+	if (rc == -EACCES) {
+		u->refused_ms = clock_mono_ms();
+		log_write(LOG_WARN, "the storage refuses to delete, what has expired stays",
+			  LOG_STR("path", u->conf->url), LOG_U64("objects", n),
+			  LOG_STR("reason", err->msg), LOG_STR("hint", "asked again in a day"));
+		return 0;
+	}
 	if (rc == 0)
 		log_write(LOG_DEBUG, "retention enforced", LOG_STR("path", u->conf->url),
 			  LOG_U64("deleted_count", n));
@@ -260,14 +268,23 @@ tell_absence(struct upload *u, const struct store_call *call, struct ls_err *err
 	return rc == -ENOENT ? -EIO : rc;
 }
 
+static bool
+is_refused(const struct upload *u)
+{
+	return u->refused_ms && clock_mono_ms() - u->refused_ms < REFUSED_MS;
+}
+
 int
-upload_maintain(struct upload *u, pthread_mutex_t *lock, const struct levels_conf *k,
+upload_maintain(struct upload *u, pthread_mutex_t *lock, const struct levels_conf *conf,
 		const struct store_call *call, int64_t *ret_due_ms, struct ls_err *err)
 {
+	struct levels_conf asked = *conf;
+	const struct levels_conf *k = &asked;
 	int64_t now_ms = 0;
 	bool more = true;
 	int rc = 0;
 
+	asked.keep |= is_refused(u);
 	while (rc == 0 && more && (rc = store_call_check(call, err)) == 0) {
 		now_ms = clock_wall_ms();
 		rc = merge_next(u, lock, k, call, now_ms, &more, err);
@@ -278,6 +295,7 @@ upload_maintain(struct upload *u, pthread_mutex_t *lock, const struct levels_con
 		return tell_absence(u, call, err);
 	if (rc < 0)
 		return rc;
+	asked.keep |= is_refused(u);
 	LS_AUTOLOCK(lock);
 	*ret_due_ms = levels_due(catalog_log_catalog(u->log), k, now_ms);
 	return 0;

@@ -100,6 +100,28 @@ def test_writing_without_a_pause(gateway, bucket, proxy, shm, size):
     assert len(puts) <= took / 0.5 + 8, (took, proxy.log)
 
 
+def test_deletes_are_refused(gateway, bucket, proxy, shm):
+    """Locked objects: said once, not asked again and again, and all else goes on."""
+    db, conf, out = (os.path.join(shm, n) for n in ("a.db", "c.yml", "out.db"))
+    c = new_database(db)
+    open(conf, "w").write("levels: [{interval: 1s}, {interval: 2s}]\nl0-retention: 1s\nl0-retention-check-interval: 1s\n"
+                          f"dbs:\n- path: {db}\n  replica: {{url: '{through(gateway, proxy, bucket)}', sync-interval: 100ms}}\n")
+    proxy.harm = lambda method, target: 403 if method == "POST" and "delete" in target or method == "DELETE" else None
+    d = Daemon(None, None, os.path.join(shm, "log"), config=conf).ready()
+
+    def merged():
+        commit(c)
+        return len([k for k in gateway.keys(bucket, "app/0002/")]) >= 3
+    wait_for("files of level 2", merged, 60)
+    c.close()
+    d.stop()
+    assert d.text().count("the storage refuses to delete") == 1 and "compaction failed" not in d.text()
+    assert len([line for line in proxy.log if line.startswith("DELETE") or "?delete" in line]) == 1, proxy.log
+    restore(gateway.url(bucket), out)
+    live_copy(db, os.path.join(shm, "live.db"))
+    assert_same_database(out, os.path.join(shm, "live.db"))
+
+
 def random_harm(rnd, one_in=5):
     kinds = ["cut", "stall", "truncate", 500, 503, 429, "late", "refuse"]
     return lambda method, target: rnd.choice(kinds) if rnd.randrange(one_in) == 0 else None
