@@ -13,23 +13,57 @@ import time
 import pytest
 
 import tap
-from common import *
+from s3 import *
 
 SECONDS = 600 if os.environ.get("LS_TEST_LONG") else 30
 KINDS = ["insert"] * 6 + ["update"] * 3 + ["delete"] * 2 + ["rollback", "checkpoint", "big", "vacuum"]
 
 
+class Folder:
+    """A replica in a directory, which is unmounted now and then."""
+
+    def __init__(self, path):
+        self.url = self.for_daemon = path
+
+    def take_away(self):
+        if os.path.exists(self.url):
+            os.rename(self.url, self.url + ".away")
+            return True
+        return False
+
+    def give_back(self):
+        os.rename(self.url + ".away", self.url)
+
+
+class Bucket:
+    """A replica in a bucket: one request in ten is harmed, and now and then all of them are."""
+
+    def __init__(self, gateway, proxy, r):
+        name = gateway.bucket()
+        self.url, self.proxy, self.r = gateway.url(name), proxy, r
+        self.for_daemon = gateway.url(name, endpoint=f"http://127.0.0.1:{proxy.port}", timeout="2s", lease="3s")
+        self.give_back()
+
+    def take_away(self):
+        self.proxy.harm = lambda method, target: "refuse"
+        return True
+
+    def give_back(self):
+        kinds = ["cut", "truncate", 500, 503, "late", "refuse"]
+        self.proxy.harm = lambda method, target: self.r.choice(kinds) if self.r.randrange(10) == 0 else None
+
+
 class Day:
-    def __init__(self, shm, seed, failing):
-        self.r, self.shm, self.failing = random.Random(seed), shm, failing
-        self.db, self.replica, self.ledger = (os.path.join(shm, n) for n in ("a.db", "rep", "ledger"))
+    def __init__(self, shm, seed, place, failing):
+        self.r, self.shm, self.place, self.failing = random.Random(seed), shm, place, failing
+        self.db, self.ledger, self.replica = os.path.join(shm, "a.db"), os.path.join(shm, "ledger"), place.url
         new_database(self.db, page_size=self.r.choice((512, 1024, 4096)), auto_vacuum=self.r.choice((0, 2))).close()
         self.daemon, self.writers, self.away = None, [], False
         self.kills = self.checks = self.outages = 0
 
     def start_daemon(self):
         if self.daemon is None or self.daemon.p.poll() is not None:
-            self.daemon = Daemon(self.db, self.replica, os.path.join(self.shm, "log"))
+            self.daemon = Daemon(self.db, self.place.for_daemon, os.path.join(self.shm, "log"))
 
     def start_writer(self):
         if len(self.writers) < 3:
@@ -59,15 +93,13 @@ class Day:
             c.execute("PRAGMA wal_checkpoint(%s)" % self.r.choice(("PASSIVE", "TRUNCATE", "RESTART")))
 
     def outage(self):
-        if not self.failing or not os.path.exists(self.replica):
-            return
-        os.rename(self.replica, self.replica + ".away")
-        self.away = True
-        self.outages += 1
+        if self.failing and not self.away and self.place.take_away():
+            self.away = True
+            self.outages += 1
 
     def repair(self):
         if self.away:
-            os.rename(self.replica + ".away", self.replica)
+            self.place.give_back()
             self.away = False
 
     def check(self):
@@ -79,7 +111,7 @@ class Day:
         if self.r.random() < 0.5:
             self.stop_daemon()
         self.kill_daemon()
-        once(self.db, self.replica)
+        once(self.db, self.place.for_daemon)
         out, live = os.path.join(self.shm, "r.db"), os.path.join(self.shm, "live.db")
         restore(self.replica, out)
         live_copy(self.db, live)
@@ -101,11 +133,14 @@ class Day:
         self.check()
 
 
-@pytest.mark.parametrize("failing", [False, True], ids=["steady", "failing"])
-def test_soak(failing, shm):
+@pytest.mark.parametrize("kind", ["steady", "failing", "bucket"])
+def test_soak(kind, shm, request):
     seed = int(os.environ.get("LITESTREAM_TEST_SEED") or time.time())
     print("seed", seed)
-    day = Day(shm, seed, failing)
+    place = Folder(os.path.join(shm, "rep"))
+    if kind == "bucket":
+        place = Bucket(request.getfixturevalue("gateway"), request.getfixturevalue("proxy"), random.Random(seed))
+    day = Day(shm, seed, place, kind != "steady")
     try:
         day.run(SECONDS)
     except BaseException:
