@@ -8,7 +8,7 @@ build='gcc make autoconf automake pkg-config libsqlite3-dev liblz4-dev libyaml-d
 	libmicrohttpd-dev libcurl4-openssl-dev libssl-dev libexpat1-dev
 	libfuse3-dev fuse3 scdoc sqlite3 xz-utils'
 tests='valgrind python3 python3-pytest python3-venv python3-pip clang-format-14 clang-14 libclang-rt-14-dev
-	llvm-14 shellcheck lz4 procps radosgw ceph-mon ceph-osd uuid-runtime curl openssl'
+	llvm-14 shellcheck lz4 procps radosgw ceph-mon ceph-osd uuid-runtime curl openssl apache2'
 
 wanted=$build
 [ "${1:-}" = --build ] || wanted="$build $tests"

@@ -52,7 +52,7 @@ s3_call_flags(struct store_s3 *s)
 {
 	LS_AUTOLOCK(&s->lock);
 
-	return s->place.flags;
+	return s->place.flags | (atomic_load(&s->no_condition) ? S3_NO_CONDITION : 0);
 }
 
 static void

@@ -27,6 +27,7 @@ struct store_s3 {
 	struct s3_place place;	     /* under lock: its region may change */
 	int64_t clock_ahead_s;	     /* under lock: of the server's clock before ours */
 	struct store_counts *counts; /* or NULL */
+	atomic_bool no_condition;    /* it has said that it has no conditional writes */
 	atomic_bool plain_etags;     /* the server compares etags only without quotes */
 };
 

@@ -220,9 +220,10 @@ put_if(struct store_s3 *s, const struct store_call *call, const struct store_put
 	return rc;
 }
 
-int
-s3_put_object(struct store_s3 *s, const struct store_call *call, const struct store_put *p,
-	      const struct store_source *src, struct store_meta *ret_meta, struct ls_err *err)
+/* Looks first where the server cannot be asked to. */
+static int
+put_plain(struct store_s3 *s, const struct store_call *call, const struct store_put *p,
+	  const struct store_source *src, struct store_meta *ret_meta, struct ls_err *err)
 {
 	bool condition = p->create_only && !(s3_call_flags(s) & S3_NO_CONDITION);
 	/* Not all that have conditions have them for parts: Ceph ignores it there. */
@@ -230,8 +231,6 @@ s3_put_object(struct store_s3 *s, const struct store_call *call, const struct st
 	struct store_meta meta = {0};
 	int rc;
 
-	if (p->if_match)
-		return put_if(s, call, p, src, ret_meta, err);
 	if (ask && (rc = meet(s, call, p, src, ret_meta, err)) != -ENOENT)
 		return rc;
 	rc = put(s, call, p, src, condition, &meta, err);
@@ -239,6 +238,21 @@ s3_put_object(struct store_s3 *s, const struct store_call *call, const struct st
 		return meet(s, call, p, src, ret_meta, err);
 	if (rc == 0 && ret_meta)
 		*ret_meta = meta;
+	return rc;
+}
+
+int
+s3_put_object(struct store_s3 *s, const struct store_call *call, const struct store_put *p,
+	      const struct store_source *src, struct store_meta *ret_meta, struct ls_err *err)
+{
+	int rc;
+
+	if (p->if_match)
+		return put_if(s, call, p, src, ret_meta, err);
+	rc = put_plain(s, call, p, src, ret_meta, err);
+	/* A server that is not in the table, and has no conditions. */
+	if (rc == -ENOTSUP && p->create_only && !atomic_exchange(&s->no_condition, true))
+		rc = put_plain(s, call, p, src, ret_meta, err);
 	return rc;
 }
 

@@ -22,7 +22,7 @@ INTEGRATION_TESTS += \
 
 EXTRA_DIST += $(INTEGRATION_TESTS) \
 	tests/integration/common.py tests/integration/proxy.py tests/integration/s3.py \
-	tests/integration/tap.py tests/integration/writer.py tests/servers/rgw
+	tests/integration/tap.py tests/integration/writer.py tests/servers/rgw tests/servers/h2
 
 check_PROGRAMS += tests/lib/paused_writer
 tests_lib_paused_writer_SOURCES = tests/lib/paused_writer.c

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who may use a bucket, and how: credentials from everywhere, certificates, encryption, and what a refusal says."""
+import base64
 import http.server
 import json
 import os
@@ -140,6 +141,61 @@ def test_roles(gateway, ready, tmp_path):
     look(gateway, ready, {**env, "AWS_PROFILE": "base"}, ok=False)
 
 
+class Issuer(http.server.BaseHTTPRequestHandler):
+    """What says whose signature a token has to have."""
+
+    def do_GET(self):
+        me = f"http://127.0.0.1:{self.server.server_port}"
+        what = {"/.well-known/openid-configuration": {"issuer": me, "jwks_uri": me + "/certs"},
+                "/certs": {"keys": [{"kid": "1", "kty": "RSA", "alg": "RS256", "use": "sig", "x5c": [self.server.certificate]}]}}
+        body = json.dumps(what[self.path]).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+def test_web_identity(gateway, ready, tmp_path):
+    """A token in a file, as Kubernetes has it, for the keys of a role: the server checks the token's signature."""
+    run("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=issuer", "-keyout", tmp_path / "k", "-out", tmp_path / "c")
+    der = subprocess.run(["openssl", "x509", "-in", tmp_path / "c", "-outform", "der"], capture_output=True, check=True).stdout
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Issuer)
+    server.certificate = base64.b64encode(der).decode()
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    name = f"127.0.0.1:{server.server_port}"
+
+    def part(data):
+        return base64.urlsafe_b64encode(data).rstrip(b"=")
+
+    def token(key):
+        now = int(time.time())
+        text = part(json.dumps({"alg": "RS256", "typ": "JWT", "kid": "1"}).encode()) + b"." + part(json.dumps(
+            {"iss": f"http://{name}", "sub": "pod", "aud": "app", "app_id": "app", "iat": now, "exp": now + 3600}).encode())
+        signed = subprocess.run(["openssl", "dgst", "-sha256", "-sign", key], input=text, capture_output=True, check=True).stdout
+        return (text + b"." + part(signed)).decode()
+    gateway.admin("caps", "add", "--uid=test", "--caps=roles=*;oidc-provider=*")
+    sts(gateway, Action="CreateOpenIDConnectProvider", Url=f"http://{name}",
+        **{"ThumbprintList.member.1": hashlib.sha1(der).hexdigest().upper(), "ClientIDList.member.1": "app"})
+    trust = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Federated": [f"arn:aws:iam:::oidc-provider/{name}"]},
+                                                     "Action": ["sts:AssumeRoleWithWebIdentity"], "Condition": {"StringEquals": {f"{name}:app_id": "app"}}}]}
+    allow = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": ["s3:*"], "Resource": "arn:aws:s3:::*"}]}
+    sts(gateway, Action="CreateRole", RoleName="pods", Path="/", AssumeRolePolicyDocument=json.dumps(trust))
+    sts(gateway, Action="PutRolePolicy", RoleName="pods", PolicyName="p", PolicyDocument=json.dumps(allow))
+    where = tmp_path / "token"
+    env = {"AWS_WEB_IDENTITY_TOKEN_FILE": str(where), "AWS_ROLE_ARN": "arn:aws:iam:::role/pods", "AWS_ENDPOINT_URL_STS": gateway.endpoint}
+    where.write_text(token(tmp_path / "k"))
+    look(gateway, ready, env)
+    run("openssl", "genrsa", "-out", tmp_path / "other", "2048")
+    where.write_text(token(tmp_path / "other"))
+    err = look(gateway, ready, env, ok=False).err
+    assert "web identity" in err.lower() and where.read_text()[:40] not in err, err
+    server.shutdown()
+
+
 def test_a_reader_reads(gateway, shm):
     """Who may only read can restore and mount; who replicates is told which permission is missing."""
     gateway.admin("user", "create", "--uid=reader", "--display-name=reader", "--access-key=READKEY", "--secret=READSECRET")
@@ -275,6 +331,28 @@ def test_certificates(gateway, tls, authority, shm):
     litestream("restore", "-o", out, u, env=known)
     litestream("replicate", "-once", db, tls.url(bucket, endpoint=tls.tls, signPayload="false", **{"ca-file": str(authority / "ca.pem")}), env=env)
     assert "certificate authorities /no/such" in litestream("ltx", tls.url(bucket, endpoint=tls.tls, **{"ca-file": "/no/such"}), env=env, ok=False).err
+
+
+def test_http2(gateway, authority, bucket, shm):
+    """Where the server offers it; several requests at a time, a large upload in parts, a mount."""
+    port, where = free_ports(), os.path.join(shm, "h2")
+    server = os.path.join(TOP_SRCDIR, "tests", "servers", "h2")
+    run(server, "up", where, port, gateway.port, authority / "server.pem", authority / "server.key")
+    try:
+        env = {**OFF, "AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET, "AWS_CA_BUNDLE": str(authority / "ca.pem")}
+        db, out, u = os.path.join(shm, "a.db"), os.path.join(shm, "out.db"), gateway.url(bucket, endpoint=f"https://localhost:{port}", forcePathStyle="true")
+        c = new_database(db)
+        commit(c, 4, size=3000000)
+        c.close()
+        for _ in range(3):
+            litestream("replicate", "-once", db, u, env=env)
+        litestream("restore", "-o", out, u, env=env)
+        assert check_state(out) == 4
+        seen = open(f"{where}/access.log").read()
+        assert "HTTP/2.0 PUT 200" in seen and "HTTP/2.0 POST 200" in seen and "HTTP/2.0 GET 206" in seen
+        assert "HTTP/1.1 PUT" not in seen and "HTTP/1.1 GET 206" not in seen
+    finally:
+        run(server, "down", where)
 
 
 def test_customer_key(gateway, bucket, shm):
