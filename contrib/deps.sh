@@ -1,7 +1,8 @@
 #!/bin/sh
 # Installs what building and testing litestream-c needs on Debian 12. Does nothing when all is there.
 #
-#   contrib/deps.sh [--build]     --build: without the tools that only the tests need
+#   contrib/deps.sh [--build | --long]
+#     --build: without the tools that only the tests need; --long: with those of make check-long
 set -eu
 
 build='gcc make autoconf automake pkg-config libsqlite3-dev liblz4-dev libyaml-dev libjansson-dev
@@ -10,8 +11,11 @@ build='gcc make autoconf automake pkg-config libsqlite3-dev liblz4-dev libyaml-d
 tests='valgrind python3 python3-pytest python3-venv python3-pip clang-format-14 clang-14 libclang-rt-14-dev
 	llvm-14 shellcheck lz4 procps radosgw ceph-mon ceph-osd uuid-runtime curl openssl apache2'
 
+long='swift-proxy swift-account swift-container swift-object memcached'
+
 wanted=$build
 [ "${1:-}" = --build ] || wanted="$build $tests"
+[ "${1:-}" != --long ] || wanted="$wanted $long"
 
 missing=
 for p in $wanted; do

@@ -69,7 +69,7 @@ check-asan:
 	$(MAKE) check TESTS='$(ASAN_TESTS)'
 distcheck-quick:
 	$(MAKE) distcheck TESTS='$(UNIT_TESTS)'
-# The same suite with the long form of its longest tests.
+# The same suite with the long form of its longest tests, and with a second kind of server.
 check-long:
-	LS_TEST_LONG=1 $(MAKE) check
+	LS_TEST_LONG=1 $(MAKE) check TESTS='$(TESTS) $(LONG_TESTS)'
 .PHONY: check-tsan check-long check-unit check-fault check-integration check-valgrind check-asan distcheck-quick

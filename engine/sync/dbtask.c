@@ -419,6 +419,8 @@ note_error(struct dbtask *t, int rc, const struct ls_err *err)
 	uint64_t wait_ms;
 
 	if (rc == -EAGAIN && t->errors < 100) {
+		if (opening)
+			dbtask_close(t);
 		t->errors++;
 		t->retry_ns = clock_mono_ns() + 2 * MS_NS;
 		return;

@@ -116,6 +116,9 @@ meet_all(struct dbtask *t, bool found, struct meeting *m, struct ls_err *err)
 	}
 	if (m->met)
 		return 0;
+	/* A storage that is busy is not asked again at once. */
+	if (first.code == -EAGAIN)
+		first.code = -ETIMEDOUT;
 	if (err)
 		*err = first;
 	return first.code;

@@ -92,7 +92,6 @@ open_db(struct dbtask *t, struct ls_err *err)
 	t->db_open = true;
 	atomic_store(&t->dev, t->db.st.st_dev);
 	atomic_store(&t->ino, t->db.st.st_ino);
-	t->waiting[0] = '\0';
 	if (t->db.remote_fs)
 		log_write(LOG_WARN, "database is on a network file system",
 			  LOG_STR("db", t->conf->path), LOG_STR("type", t->db.remote_fs),

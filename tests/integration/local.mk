@@ -20,9 +20,12 @@ INTEGRATION_TESTS += \
 	tests/integration/test_socket.py \
 	tests/integration/test_status.py tests/integration/test_v03.py tests/integration/test_verify.py
 
-EXTRA_DIST += $(INTEGRATION_TESTS) \
+# With servers that only the long form needs (contrib/deps.sh --long).
+LONG_TESTS = tests/integration/test_s3_swift.py
+
+EXTRA_DIST += $(INTEGRATION_TESTS) $(LONG_TESTS) \
 	tests/integration/common.py tests/integration/proxy.py tests/integration/s3.py \
-	tests/integration/tap.py tests/integration/writer.py tests/servers/rgw tests/servers/h2
+	tests/integration/tap.py tests/integration/writer.py tests/servers/rgw tests/servers/h2 tests/servers/swift
 
 check_PROGRAMS += tests/lib/paused_writer
 tests_lib_paused_writer_SOURCES = tests/lib/paused_writer.c

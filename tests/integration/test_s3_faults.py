@@ -175,6 +175,27 @@ def test_the_gateway_goes_and_comes_back(gateway, bucket, proxy, shm):
     assert check_state(out) == last_committed(ledger)
 
 
+@pytest.mark.parametrize("lease", ["false", "3s"])
+def test_busy_at_the_start(gateway, bucket, proxy, shm, lease):
+    """503 to all that is asked, for longer than it is asked at once: the database waits, and is not given up."""
+    db, out = os.path.join(shm, "a.db"), os.path.join(shm, "out.db")
+    c = new_database(db)
+    commit(c, 2)
+    proxy.harm = lambda method, target: 503
+    with Daemon(db, through(gateway, proxy, bucket) + f"&lease={lease}", os.path.join(shm, "log")) as d:
+        d.wait_log("sync error")
+        wait_for("more requests", lambda: proxy.requests.total() > 8)
+        assert proxy.requests.total() < 100, "it does not ask again at once"
+        proxy.harm = None
+        d.ready()
+        commit(c, 2)
+        d.stop()
+        assert "another litestream" not in d.text()
+    restore(gateway.url(bucket), out)
+    assert check_state(out) == 4
+    c.close()
+
+
 def test_a_dead_bucket_holds_nothing_back(gateway, bucket, proxy, shm):
     """From the start on: the directory gets every commit, and the bucket catches up when it is there."""
     db, conf, near, ledger = (os.path.join(shm, n) for n in ("a.db", "c.yml", "near", "ledger"))

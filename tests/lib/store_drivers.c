@@ -103,16 +103,23 @@ open_retry(const struct store_driver *d)
 	return st;
 }
 
+static const char *
+or_env(const char *name, const char *value)
+{
+	return getenv(name) ? getenv(name) : value;
+}
+
 /* Each in a path of its own, in one bucket. */
 static struct store *
 open_s3(const struct store_driver *d, enum s3_choice path_style, enum s3_choice sign)
 {
 	static unsigned serial;
+	const char *secret;
 	char *path = NULL;
 	struct s3_config s3 = {.bucket = strdup("contract"),
 			       .region = strdup("us-east-1"),
 			       .endpoint = strdup(getenv("LS_TEST_S3")),
-			       .access_key = strdup("TESTKEY"),
+			       .access_key = strdup(or_env("AWS_ACCESS_KEY_ID", "TESTKEY")),
 			       .path_style = path_style,
 			       .sign_payload = sign};
 	struct store_config cfg = {.type = "s3", .s3 = &s3};
@@ -123,7 +130,8 @@ open_s3(const struct store_driver *d, enum s3_choice path_style, enum s3_choice 
 		     0,
 	     "a path");
 	s3.path = path;
-	must(secret_set(&s3.secret_key, "TESTSECRET", 10, &err) == 0, "a secret");
+	secret = or_env("AWS_SECRET_ACCESS_KEY", "TESTSECRET");
+	must(secret_set(&s3.secret_key, secret, strlen(secret), &err) == 0, "a secret");
 	must(store_open(&cfg, &st, &err) == 0, err.msg);
 	s3_config_done(&s3);
 	return st;
