@@ -72,4 +72,9 @@ distcheck-quick:
 # The same suite with the long form of its longest tests, and with a second kind of server.
 check-long:
 	LS_TEST_LONG=1 $(MAKE) check TESTS='$(TESTS) $(LONG_TESTS)'
-.PHONY: check-tsan check-long check-unit check-fault check-integration check-valgrind check-asan distcheck-quick
+	$(MAKE) check-fuzz
+# Ten minutes for each decoder of what a server, a file of credentials or a URL says.
+FUZZ_SECONDS = 600
+check-fuzz:
+	$(srcdir)/tests/fuzz/run $(FUZZ_SECONDS) s3_xml s3_headers aws_files s3_url lease
+.PHONY: check-fuzz check-tsan check-long check-unit check-fault check-integration check-valgrind check-asan distcheck-quick

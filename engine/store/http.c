@@ -37,28 +37,35 @@ struct exchange {
 
 /* ---- callbacks ---- */
 
-static size_t
-take_header(char *p, size_t size, size_t n, void *arg)
+int
+http_keep_header(struct http_answer *a, const char *p, size_t len)
 {
-	struct exchange *x = arg;
-	struct ls_buf *h = &x->a->headers;
-	size_t len = size * n, colon = 0;
+	struct ls_buf *h = &a->headers;
+	size_t colon = 0;
 
 	if (len >= 5 && strncmp(p, "HTTP/", 5) == 0) { /* a new answer, after 100 Continue too */
 		h->len = 0;
-		return len;
+		return 0;
 	}
 	while (colon < len && p[colon] != ':')
 		colon++;
 	if (colon == len)
-		return len;
-	if (ls_buf_append(h, p, len) < 0)
 		return 0;
+	if (ls_buf_append(h, p, len) < 0)
+		return -ENOMEM;
 	for (size_t i = 0; i < colon; i++)
 		h->p[h->len - len + i] = (uint8_t)tolower(h->p[h->len - len + i]);
 	while (h->len && strchr("\r\n \t", h->p[h->len - 1]) && h->p[h->len - 1])
 		h->len--;
-	return ls_buf_append(h, "\n", 1) < 0 ? 0 : len;
+	return ls_buf_append(h, "\n", 1) < 0 ? -ENOMEM : 0;
+}
+
+static size_t
+take_header(char *p, size_t size, size_t n, void *arg)
+{
+	struct exchange *x = arg;
+
+	return http_keep_header(x->a, p, size * n) < 0 ? 0 : size * n;
 }
 
 static size_t

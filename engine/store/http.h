@@ -62,4 +62,8 @@ const char *http_header(const struct http_answer *a, const char *name, size_t *r
 /* The same as text, cut to fit; "" if it is not there. Returns out. */
 const char *http_header_text(const struct http_answer *a, const char *name, char *out, size_t cap);
 
+/* One line as it came, with its end: kept for http_header(). Of several answers the last one stays.
+ * -ENOMEM: too many. */
+LS_MUST_USE int http_keep_header(struct http_answer *a, const char *line, size_t n);
+
 #endif

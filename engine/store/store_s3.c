@@ -57,8 +57,8 @@ number_after(const char *text, char mark)
 }
 
 /* The size of the whole object is behind the slash of "bytes 0-99/12345". */
-static void
-set_meta(const struct http_answer *a, struct store_meta *m)
+void
+store_s3_read_meta(const struct http_answer *a, struct store_meta *m)
 {
 	char text[64];
 
@@ -123,7 +123,7 @@ s3_get(struct store *st, const struct store_call *call, const struct store_get *
 		return 0;
 	if (a.http.status / 100 != 2)
 		return rc;
-	set_meta(&a.http, &m);
+	store_s3_read_meta(&a.http, &m);
 	if ((checked = check_part(g, &a.http, &m, err)) < 0)
 		return checked;
 	*ret_n = a.http.n;
@@ -146,7 +146,7 @@ s3_head(struct store *st, const struct store_call *call, const char *key, struct
 		return no_memory(err);
 	s3_put_customer_key(self(st), &q, md5);
 	if ((rc = s3_call(self(st), call, &q, &a, err)) == 0)
-		set_meta(&a.http, ret);
+		store_s3_read_meta(&a.http, ret);
 	return rc;
 }
 

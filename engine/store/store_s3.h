@@ -13,9 +13,13 @@
 #ifndef ENGINE_STORE_STORE_S3_H
 #define ENGINE_STORE_STORE_S3_H
 
+#include "engine/store/http.h"
 #include "engine/store/store.h"
 
 LS_MUST_USE int
 store_s3_open(const struct store_config *cfg, struct store **ret, struct ls_err *err);
+
+/* What the headers of an answer say of the object. */
+void store_s3_read_meta(const struct http_answer *a, struct store_meta *ret);
 
 #endif

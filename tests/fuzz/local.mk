@@ -1,7 +1,7 @@
 # One target per decoder of outside bytes. With --enable-fuzzers they are libFuzzer programs, without
 # they replay tests/fuzz/seeds/NAME as a TAP test. `tests/fuzz/run SECONDS` fuzzes for real.
 FUZZ_TARGETS += tests/fuzz/fuzz_aws_files tests/fuzz/fuzz_catalog tests/fuzz/fuzz_conf tests/fuzz/fuzz_dbhdr \
-	tests/fuzz/fuzz_fuse_name tests/fuzz/fuzz_ltx tests/fuzz/fuzz_ltx_index \
+	tests/fuzz/fuzz_fuse_name tests/fuzz/fuzz_lease tests/fuzz/fuzz_s3_headers tests/fuzz/fuzz_ltx tests/fuzz/fuzz_ltx_index \
 	tests/fuzz/fuzz_ltx_merge tests/fuzz/fuzz_ltx_name tests/fuzz/fuzz_ltx_page \
 	tests/fuzz/fuzz_pack tests/fuzz/fuzz_position tests/fuzz/fuzz_s3_url tests/fuzz/fuzz_s3_xml tests/fuzz/fuzz_timex tests/fuzz/fuzz_url tests/fuzz/fuzz_wal \
 	tests/fuzz/fuzz_walidx
@@ -52,5 +52,10 @@ tests_fuzz_fuzz_s3_url_SOURCES = tests/fuzz/fuzz_s3_url.c $(FUZZ_COMMON)
 tests_fuzz_fuzz_s3_url_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_s3_xml_SOURCES = tests/fuzz/fuzz_s3_xml.c $(FUZZ_COMMON)
 tests_fuzz_fuzz_s3_xml_LDFLAGS = $(FUZZ_LINK)
+
+tests_fuzz_fuzz_s3_headers_SOURCES = tests/fuzz/fuzz_s3_headers.c $(FUZZ_COMMON)
+tests_fuzz_fuzz_s3_headers_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_lease_SOURCES = tests/fuzz/fuzz_lease.c $(FUZZ_COMMON)
+tests_fuzz_fuzz_lease_LDFLAGS = $(FUZZ_LINK)
 
 EXTRA_DIST += tests/fuzz/run tests/fuzz/seeds
