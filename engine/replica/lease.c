@@ -23,6 +23,8 @@ enum {
 	STEPS = 3,   /* in a ttl */
 	FREE_MS = 1, /* expires_at of one that was given back */
 	RELEASE_MS = 5000,
+	STEP_MAX_MS = 10000, /* for the requests of a step, and before it is tried again */
+	LOOK_MAX_MS = 60000, /* between two looks at somebody else's */
 };
 
 /* What lock.json says. */
@@ -303,22 +305,30 @@ step(struct lease *l, const struct store_call *call, struct ls_err *err)
 }
 
 static uint64_t
+at_most(uint64_t ms, uint64_t max)
+{
+	return ms < max ? ms : max;
+}
+
+static uint64_t
 next_ms(const struct lease *l)
 {
 	uint64_t step = l->ttl_ms / STEPS, now = clock_boot_ms(), end = l->seen_ms + l->ttl_ms;
 
-	if (*l->seen && end > now && end - now < step)
-		return end - now;
-	return step;
+	if (!*l->seen)
+		return step;
+	step = at_most(step, LOOK_MAX_MS);
+	return end > now ? at_most(end - now, step) : step;
 }
 
 int
 lease_step(struct lease *l, const struct stop *stop, uint64_t *ret_wait_ms, struct ls_err *err)
 {
-	struct store_call call = {.stop = stop, .deadline_ms = clock_mono_ms() + l->ttl_ms / STEPS};
+	uint64_t most = at_most(l->ttl_ms / STEPS, STEP_MAX_MS);
+	struct store_call call = {.stop = stop, .deadline_ms = clock_mono_ms() + most};
 	int rc = step(l, &call, err);
 
-	*ret_wait_ms = rc < 0 ? l->ttl_ms / STEPS / 2 : next_ms(l);
+	*ret_wait_ms = rc < 0 ? most / 2 : next_ms(l);
 	if (lease_state(l) == LEASE_HELD && lease_check(l, NULL, NULL) < 0)
 		atomic_store(&l->state, LEASE_UNKNOWN);
 	return rc;

@@ -41,9 +41,9 @@ LS_MUST_USE int lease_new(struct store *store, uint64_t ttl_ms, const char *know
 void lease_free(struct lease *l); /* takes NULL; does not give it back */
 
 /*
- * Renews it, or tries to get it: one to four requests, within a third of the ttl. *ret_wait_ms:
- * when to call again. Not getting it is no error. -ENOTSUP: the server does not compare, so that no
- * lease can be had there.
+ * Renews it, or tries to get it: one to four requests, within a third of the ttl and ten seconds.
+ * *ret_wait_ms: when to call again. Not getting it is no error. -ENOTSUP: the server does not
+ * compare, so that no lease can be had there.
  */
 LS_MUST_USE int
 lease_step(struct lease *l, const struct stop *stop, uint64_t *ret_wait_ms, struct ls_err *err);

@@ -269,17 +269,20 @@ dbreplica_meet_foreign(struct dbreplica *r, const struct ls_err *err)
 }
 
 static int
-try_upload(struct dbreplica *r, const struct store_call *call, struct ls_err *err)
+try_upload(struct dbreplica *r, struct ls_err *err)
 {
+	bool away = atomic_load(&r->state) == DBREPLICA_AWAY;
 	struct dbtask *t = r->task;
-	int rc = 0;
+	struct store_call call;
+	int rc = away ? join(r, err) : 0;
 
-	if (atomic_load(&r->state) == DBREPLICA_AWAY)
-		rc = join(r, err);
-	else if ((rc = dbreplica_check_lease(r, err)) == 0 && r->errors)
-		rc = upload_reconnect(r->upload, call, err);
+	call = calling(r);
 	if (rc == 0)
-		rc = send_all(r, call, err);
+		rc = dbreplica_check_lease(r, err);
+	if (rc == 0 && r->errors && !away)
+		rc = upload_reconnect(r->upload, &call, err);
+	if (rc == 0)
+		rc = send_all(r, &call, err);
 	if (rc < 0 && atomic_load(&r->state) == DBREPLICA_BEHIND && upload_local_gone(r->upload))
 		return 0; /* it is not waited for any more, and needs a base */
 	/* A local file that is gone or damaged cannot be sent: begin anew (H90). A replica that has
@@ -295,8 +298,7 @@ try_upload(struct dbreplica *r, const struct store_call *call, struct ls_err *er
 int
 dbreplica_try(struct dbreplica *r, struct ls_err *err)
 {
-	struct store_call call = calling(r);
-	int rc = try_upload(r, &call, err);
+	int rc = try_upload(r, err);
 
 	r->errors += rc < 0;
 	return rc;
@@ -324,14 +326,13 @@ dbreplica_note_error(struct dbreplica *r, int rc, const struct ls_err *err)
 void
 dbreplica_upload(struct dbreplica *r)
 {
-	struct store_call call = calling(r);
 	struct dbtask *t = r->task;
 	struct ls_err err = {0};
 	int rc = 0;
 
 	LS_AUTOLOCK(&r->uploading);
 	if (dbtask_can_upload(t) && r->upload)
-		rc = try_upload(r, &call, &err);
+		rc = try_upload(r, &err);
 	if (rc < 0) {
 		dbreplica_note_error(r, rc, &err);
 		return;

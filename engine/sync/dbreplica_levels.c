@@ -142,8 +142,8 @@ note_error(struct dbreplica *r, int rc, const struct ls_err *err, uint64_t wait_
 void
 dbreplica_maintain(struct dbreplica *r, const struct stop *stop)
 {
-	struct store_call call = dbreplica_calling(r, stop, STORE_PRIO_BACKGROUND);
 	struct dbtask *t = r->task;
+	struct store_call call;
 	struct levels_conf k;
 	int64_t due = INT64_MAX;
 	struct ls_err err = {0};
@@ -155,6 +155,7 @@ dbreplica_maintain(struct dbreplica *r, const struct stop *stop)
 		return;
 	atomic_store(&r->levels_ms, INT64_MAX);
 	k = levels_of(r);
+	call = dbreplica_calling(r, stop, STORE_PRIO_BACKGROUND);
 	rc = dbreplica_check_lease(r, &err);
 	if (rc == 0)
 		rc = upload_maintain(r->upload, &r->uploading, &k, &call, &due, &err);

@@ -31,7 +31,7 @@ leases_add(struct leases *ls, const struct conf_db *db, const struct conf_replic
 void leases_end(struct leases *ls, struct leases_item *it);
 /* The same unless it was done, and frees it. Takes NULL. */
 void leases_remove(struct leases *ls, struct leases_item *it);
-/* Once it has been asked for, which may take a third of its time. */
+/* Once it has been asked for, which may take ten seconds. */
 struct lease *leases_lease(struct leases_item *it);
 
 /*
