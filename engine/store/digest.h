@@ -8,7 +8,12 @@
 
 #include "engine/store/store.h"
 
-enum { DIGEST_SHA256_LEN = 32, DIGEST_SHA256_HEX = 2 * DIGEST_SHA256_LEN, DIGEST_MD5_LEN = 16 };
+enum {
+	DIGEST_SHA256_LEN = 32,
+	DIGEST_SHA256_HEX = 2 * DIGEST_SHA256_LEN,
+	DIGEST_MD5_LEN = 16,
+	DIGEST_MD5_BASE64 = 25, /* with NUL */
+};
 
 enum digest_kind { DIGEST_SHA256, DIGEST_MD5 };
 

@@ -14,7 +14,7 @@ enum {
 	TEXT_MAX = 16 << 10,
 	MENDS_MAX = 3,
 	REGION_MAX = 64,
-	ALL_HEADERS_MAX = S3_HEADERS_MAX + 5,
+	ALL_HEADERS_MAX = S3_HEADERS_MAX + 6,
 	SKEW_S = 60,
 };
 
@@ -23,6 +23,7 @@ struct attempt {
 	char *url, *where, *path, *query, *region;
 	struct aws_key key;
 	char date[SIGV4_DATE_LEN + 1], payload[DIGEST_SHA256_HEX + 1], auth[SIGV4_AUTH_MAX];
+	char md5[DIGEST_MD5_BASE64];
 	char *host;
 	time_t now;
 	struct sigv4_pair headers[ALL_HEADERS_MAX]; /* all but Authorization */
@@ -143,6 +144,25 @@ payload_hash(struct store_s3 *s, const struct s3_request *q, struct attempt *a, 
 	return rc;
 }
 
+static bool
+writes_object(const struct s3_request *q)
+{
+	return q->body && q->key && strcmp(q->method, "PUT") == 0;
+}
+
+static int
+body_md5(struct store_s3 *s, const struct s3_request *q, struct attempt *a, struct ls_err *err)
+{
+	uint8_t sum[DIGEST_MD5_LEN];
+	int rc;
+
+	if (!writes_object(q) || !atomic_load(&s->put_md5))
+		return 0;
+	if ((rc = digest_source(DIGEST_MD5, q->body, 0, q->body->size, sum, err)) == 0)
+		digest_base64(sum, sizeof sum, a->md5);
+	return rc;
+}
+
 static int
 by_name(const void *a, const void *b)
 {
@@ -180,6 +200,8 @@ sign(struct store_s3 *s, const struct s3_request *q, struct attempt *a, struct l
 	add(a, "x-amz-content-sha256", a->payload);
 	if (a->key.token.text)
 		add(a, "x-amz-security-token", a->key.token.text);
+	if (*a->md5)
+		add(a, "content-md5", a->md5);
 	if (s3_call_flags(s) & S3_TIGRIS)
 		add(a, "x-tigris-consistent", "true");
 	for (size_t i = 0; i < q->nheaders; i++)
@@ -262,11 +284,22 @@ mend_clock(struct store_s3 *s, const struct s3_answer *r, const struct attempt *
 	return true;
 }
 
+/* "Content-MD5 OR x-amz-checksum- HTTP header is required for Put Object requests with Object Lock
+ * parameters" */
 static bool
-mend(struct store_s3 *s, const struct s3_answer *r, const struct attempt *a, const char *region)
+mend_md5(struct store_s3 *s)
+{
+	return !(s3_call_flags(s) & S3_NO_MD5) && !atomic_exchange(&s->put_md5, true);
+}
+
+static bool
+mend(struct store_s3 *s, const struct s3_request *q, const struct s3_answer *r,
+     const struct attempt *a, const char *region)
 {
 	int status = r->http.status;
 
+	if (status == 400 && strcmp(r->code, "InvalidRequest") == 0 && writes_object(q))
+		return mend_md5(s);
 	if (status == 301 || status == 307 || (status == 400 && *region) ||
 	    (status == 403 && *region && strcmp(r->code, "AccessDenied") != 0))
 		return mend_region(s, a, region);
@@ -310,8 +343,8 @@ try(struct store_s3 *s, const struct store_call *call, const struct s3_request *
 
 	if ((rc = look_up(s, q, &a, err)) < 0 ||
 	    (rc = aws_creds_get(s->creds, call, &a.key, err)) < 0 ||
-	    (rc = payload_hash(s, q, &a, err)) < 0 || (rc = sign(s, q, &a, err)) < 0 ||
-	    (rc = store_call_check(call, err)) < 0)
+	    (rc = payload_hash(s, q, &a, err)) < 0 || (rc = body_md5(s, q, &a, err)) < 0 ||
+	    (rc = sign(s, q, &a, err)) < 0 || (rc = store_call_check(call, err)) < 0)
 		return rc;
 	rc = send_it(s, call, q, &a, &ret->http, err);
 	count(s, q, &ret->http);
@@ -320,7 +353,7 @@ try(struct store_s3 *s, const struct store_call *call, const struct s3_request *
 	if (ret->http.status / 100 == 2)
 		return 0;
 	s3_error_read(ret, region, sizeof region);
-	if ((*ret_again = mend(s, ret, &a, region)))
+	if ((*ret_again = mend(s, q, ret, &a, region)))
 		return -EAGAIN;
 	LS_AUTOLOCK(&s->lock);
 	return s3_error_set(ret, q, a.where, &s->place, err);

@@ -3,9 +3,8 @@
  * s3_call: one signed request to a bucket, and what its answer means.
  *
  * What a second try can mend at once is mended here, unseen by the caller: another region, a clock
- * that is wrong, credentials that have run out. Every other failure is the caller's, with ->retry
- * set where trying later may help.
- * Threads: any.
+ * that is wrong, credentials that have run out, a bucket with object lock, which wants Content-MD5.
+ * Every other failure is the caller's, with ->retry set where trying later may help. Threads: any.
  */
 #ifndef ENGINE_STORE_S3_CALL_H
 #define ENGINE_STORE_S3_CALL_H
@@ -27,6 +26,7 @@ struct store_s3 {
 	struct s3_place place;	     /* under lock: its region may change */
 	int64_t clock_ahead_s;	     /* under lock: of the server's clock before ours */
 	struct store_counts *counts; /* or NULL */
+	atomic_bool put_md5;	     /* it wants Content-MD5 with what is written: object lock */
 	atomic_bool no_condition;    /* it has said that it has no conditional writes */
 	atomic_bool plain_etags;     /* the server compares etags only without quotes */
 };

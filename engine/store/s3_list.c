@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { TOKEN_MAX = 2048, DELETE_MAX = 1000, MD5_TEXT = 25, BODY_MAX = 8 << 20 };
+enum { TOKEN_MAX = 2048, DELETE_MAX = 1000, BODY_MAX = 8 << 20 };
 
 static int
 no_memory(struct ls_err *err)
@@ -251,7 +251,7 @@ delete_many(struct store_s3 *s, const struct store_call *call, const char *const
 	struct refusals r = {.s = s, .err = err};
 	struct store_source src;
 	uint8_t md5[DIGEST_MD5_LEN];
-	char md5_text[MD5_TEXT];
+	char md5_text[DIGEST_MD5_BASE64];
 	int rc;
 
 	ls_buf_init(&body, BODY_MAX);

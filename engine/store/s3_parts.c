@@ -80,7 +80,7 @@ put_part(struct parts *p, unsigned i, struct ls_err *err)
 	struct store_source body = {
 		.size = left < p->part_size ? left : p->part_size, .read = read_window, .arg = &w};
 	struct s3_request q = {.method = "PUT", .key = p->key, .body = &body};
-	char number[16], md5[S3_PUT_MD5_TEXT];
+	char number[16], md5[DIGEST_MD5_BASE64];
 	size_t n;
 	const char *etag;
 	int rc;

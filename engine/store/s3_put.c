@@ -29,7 +29,7 @@ given(const char *s)
 }
 
 void
-s3_put_customer_key(const struct store_s3 *s, struct s3_request *q, char text[S3_PUT_MD5_TEXT])
+s3_put_customer_key(const struct store_s3 *s, struct s3_request *q, char text[DIGEST_MD5_BASE64])
 {
 	uint8_t key[KEY_RAW], md5[DIGEST_MD5_LEN];
 	size_t n = 0;
@@ -47,7 +47,7 @@ s3_put_customer_key(const struct store_s3 *s, struct s3_request *q, char text[S3
 }
 
 struct put_texts {
-	char time[TIMEX_LEN], md5[S3_PUT_MD5_TEXT];
+	char time[TIMEX_LEN], md5[DIGEST_MD5_BASE64];
 };
 
 static void

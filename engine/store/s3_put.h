@@ -3,6 +3,7 @@
 #ifndef ENGINE_STORE_S3_PUT_H
 #define ENGINE_STORE_S3_PUT_H
 
+#include "engine/store/digest.h"
 #include "engine/store/s3_call.h"
 
 /* As store_put(). */
@@ -14,8 +15,7 @@ void s3_put_abort_old(struct store_s3 *s, const struct store_call *call);
 
 /* Headers of the customer's key, which reading needs as writing does; text holds what they point
  * to. */
-enum { S3_PUT_MD5_TEXT = 25 };
 void
-s3_put_customer_key(const struct store_s3 *s, struct s3_request *q, char text[S3_PUT_MD5_TEXT]);
+s3_put_customer_key(const struct store_s3 *s, struct s3_request *q, char text[DIGEST_MD5_BASE64]);
 
 #endif

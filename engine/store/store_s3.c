@@ -101,7 +101,7 @@ s3_get(struct store *st, const struct store_call *call, const struct store_get *
 	ls_autofree char *full = s3_list_full_key(self(st), g->key);
 	struct s3_request q = {
 		.method = "GET", .key = full, .buf = buf, .cap = g->len, .skip = g->off};
-	char range[RANGE_MAX], quoted[QUOTED_ETAG_MAX], md5[S3_PUT_MD5_TEXT];
+	char range[RANGE_MAX], quoted[QUOTED_ETAG_MAX], md5[DIGEST_MD5_BASE64];
 	struct store_meta m;
 	int rc, checked;
 
@@ -139,7 +139,7 @@ s3_head(struct store *st, const struct store_call *call, const char *key, struct
 	LS_AUTO(s3_call_done) struct s3_answer a = {0};
 	ls_autofree char *full = s3_list_full_key(self(st), key);
 	struct s3_request q = {.method = "HEAD", .key = full};
-	char md5[S3_PUT_MD5_TEXT];
+	char md5[DIGEST_MD5_BASE64];
 	int rc;
 
 	if (!full)

@@ -11,6 +11,7 @@ import time
 REQUEST = re.compile(rb"(GET|PUT|POST|HEAD|DELETE) (\S+) HTTP/1\.[01]\r\n")
 CHUNK = 256 << 10
 SLOW_DOWN = b'<?xml version="1.0"?><Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>'
+NO_MD5 = b'<?xml version="1.0"?><Error><Code>InvalidRequest</Code><Message>Content-MD5 OR x-amz-checksum- HTTP header is required</Message></Error>'
 
 
 def kind(method, target):
@@ -30,6 +31,7 @@ class Proxy:
     def __init__(self, target, delay=0.0):
         self.target, self.delay = target, delay
         self.harm = None
+        self.demand = None      # pattern that the headers of a PUT must have, as a bucket with object lock has it
         self.strip = None       # pattern of headers that the server is not to see
         self.requests = collections.Counter()
         self.log = []
@@ -130,6 +132,8 @@ class Proxy:
                 self.log.append(f"{method} {target}")
                 state["harm"] = self.harm(method, target) if self.harm else None
                 state["down"] = 0
+                if method == "PUT" and self.demand and not self.demand.search(data):
+                    state["harm"] = 400
             if self.strip:
                 data = self.strip.sub(b"", data)
             harm = state["harm"]
@@ -138,7 +142,7 @@ class Proxy:
                 self.reset(server_writer)
                 return None
             if isinstance(harm, int):
-                body = SLOW_DOWN if harm in (429, 500, 503) else b""
+                body = SLOW_DOWN if harm in (429, 500, 503) else NO_MD5 if harm == 400 else b""
                 client_writer.write(b"HTTP/1.1 %d Harm\r\nContent-Type: application/xml\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s"
                                     % (harm, len(body), body))
                 state["harm"] = "answered"

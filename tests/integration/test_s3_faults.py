@@ -100,6 +100,34 @@ def test_writing_without_a_pause(gateway, bucket, proxy, shm, size):
     assert len(puts) <= took / 0.5 + 8, (took, proxy.log)
 
 
+def test_object_lock(gateway, proxy, shm):
+    """A bucket that keeps each object for a day: Content-MD5 is sent where it is wanted, and what is deleted is only hidden."""
+    bucket = f"locked-{os.getpid()}"
+    gateway.request("PUT", f"/{bucket}", headers={"x-amz-bucket-object-lock-enabled": "true"})
+    gateway.request("PUT", f"/{bucket}", {"object-lock": ""}, b'<ObjectLockConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
+                    b"<ObjectLockEnabled>Enabled</ObjectLockEnabled><Rule><DefaultRetention><Mode>GOVERNANCE</Mode><Days>1</Days></DefaultRetention>"
+                    b"</Rule></ObjectLockConfiguration>")
+    proxied = f"http://127.0.0.1:{proxy.port}"
+    db, conf, out = (os.path.join(shm, n) for n in ("a.db", "c.yml", "out.db"))
+    c = new_database(db)
+    commit(c, 3, size=4000000)      # in parts, too
+    open(conf, "w").write("levels: [{interval: 1s}, {interval: 2s}]\nl0-retention: 1s\nl0-retention-check-interval: 1s\n"
+                          f"dbs:\n- path: {db}\n  replica: {{url: '{gateway.url(bucket, endpoint=proxied)}', sync-interval: 100ms}}\n")
+    proxy.demand = re.compile(rb"\r\ncontent-md5: ", re.I)
+    d = Daemon(None, None, os.path.join(shm, "log"), config=conf).ready()
+
+    def expired():
+        commit(c)
+        return gateway.request("GET", f"/{bucket}", {"versions": ""})[1].count(b"<DeleteMarker>") > 3
+    wait_for("deleted objects", expired, 60)
+    c.close()
+    d.stop()
+    assert "error" not in d.text() and "refuses" not in d.text(), d.text()
+    restore(gateway.url(bucket), out)
+    live_copy(db, os.path.join(shm, "live.db"))
+    assert_same_database(out, os.path.join(shm, "live.db"))
+
+
 def test_deletes_are_refused(gateway, bucket, proxy, shm):
     """Locked objects: said once, not asked again and again, and all else goes on."""
     db, conf, out = (os.path.join(shm, n) for n in ("a.db", "c.yml", "out.db"))
