@@ -85,7 +85,8 @@ parse(const char *text, size_t n, struct paper *ret, struct ls_err *err)
 	int rc = 0;
 
 	*ret = (struct paper){.ttl_ms = FOREIGN_TTL_MS};
-	if (!json_is_integer(number) || json_integer_value(number) < 0 || !expires ||
+	if (!json_is_integer(number) || json_integer_value(number) < 0 ||
+	    json_integer_value(number) > INT64_MAX / 2 || !expires ||
 	    timex_parse(expires, 0, &ret->expires_ms, NULL) < 0)
 		rc = ls_err_set(err, -EBADMSG,
 				LEASE_KEY " is no lease: look at it, and remove it if nobody "
