@@ -26,14 +26,20 @@ static int
 open_with_wrappers(size_t i, const struct store_config *cfg, struct store **ret, struct ls_err *err)
 {
 	const struct store_limits *l = cfg->limits;
-	int rc = drivers[i].open(cfg, ret, err);
+	struct store *st = NULL;
+	int rc = drivers[i].open(cfg, &st, err);
 
+	/* A wrapper that fails has closed what it was to wrap. */
 	if (rc == 0 && cfg->counts && !drivers[i].counts)
-		rc = store_count_open(*ret, cfg->counts, ret, err);
+		rc = store_count_open(st, cfg->counts, &st, err);
 	/* What is tried again counts, too. */
 	if (rc == 0 && l && (l->requests > 0 || l->bytes_up || l->bytes_down))
-		rc = store_limit_open(*ret, l, ret, err);
-	return rc == 0 && drivers[i].remote ? store_retry_open(*ret, ret, err) : rc;
+		rc = store_limit_open(st, l, &st, err);
+	if (rc == 0 && drivers[i].remote)
+		rc = store_retry_open(st, &st, err);
+	if (rc == 0)
+		*ret = st;
+	return rc;
 }
 
 int

@@ -28,7 +28,7 @@ extern const struct store_prices store_count_prices;
 
 double store_count_cost(const struct store_counts *c, const struct store_prices *p);
 
-/* Takes inner; counts must outlive the store. */
+/* Takes inner, also on failure; counts must outlive the store. */
 LS_MUST_USE int store_count_open(struct store *inner, struct store_counts *counts,
 				 struct store **ret, struct ls_err *err);
 

@@ -20,7 +20,7 @@
 
 struct capture {
 	struct db *db;
-	const struct statedir *dir;
+	struct statedir *dir;
 	struct position_file record;
 	struct position pos; /* pos.txid: newest batch that is durable locally; 0: none */
 	uint64_t next_txid;  /* of the next batch */

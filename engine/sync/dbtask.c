@@ -55,7 +55,7 @@ dbtask_init(struct dbtask *t, const struct conf_db *conf, const struct stop *abo
 	t->capture.stop = abort;
 	t->capture.progress = show_progress;
 	t->capture.progress_arg = t;
-	t->dir.lock_fd = -1;
+	t->dir.lock_fd = t->dir.ltx0_fd = -1;
 	pthread_mutex_init(&t->shared, NULL);
 	dbtask_init_tokens(t);
 	return 0;

@@ -183,6 +183,7 @@ dbtask_rest(struct dbtask *t)
 	pagehash_close(&t->capture.hashes);
 	position_close(&t->capture.record);
 	frames_done(&t->capture.frames);
+	statedir_rest(&t->dir);
 	for (size_t i = 0; i < t->nreplicas; i++)
 		upload_rest(t->replicas[i].upload);
 	t->resting = true;

@@ -22,7 +22,7 @@ stage_path(const struct statedir *dir, uint64_t txid)
 }
 
 int
-stage_begin(const struct statedir *dir, uint64_t txid, struct stage_file *ret, struct ls_err *err)
+stage_begin(struct statedir *dir, uint64_t txid, struct stage_file *ret, struct ls_err *err)
 {
 	struct stage_file *f = ret;
 	ls_autofree char *path = stage_path(dir, txid);
@@ -96,7 +96,7 @@ stage_commit(struct stage_file *f, int64_t time_ms, struct ls_err *err)
 	free(f->tmp);
 	f->tmp = NULL;
 	if ((rc = io_fsync(f->fd, path, err)) == 0)
-		rc = io_fsync_dir(f->dir->ltx0, err);
+		rc = statedir_sync_ltx0(f->dir, err);
 	if (rc < 0) {
 		int ignored = io_unlink(path, NULL);
 

@@ -14,7 +14,7 @@
 #include "engine/sync/statedir.h"
 
 struct stage_file {
-	const struct statedir *dir;
+	struct statedir *dir;
 	uint64_t txid;
 	int fd;
 	char *tmp; /* its name until it is committed */
@@ -23,7 +23,7 @@ struct stage_file {
 };
 
 LS_MUST_USE int
-stage_begin(const struct statedir *dir, uint64_t txid, struct stage_file *ret, struct ls_err *err);
+stage_begin(struct statedir *dir, uint64_t txid, struct stage_file *ret, struct ls_err *err);
 /* An ltx_sink_fn; arg is the stage_file. */
 int stage_write(void *arg, const void *p, size_t n, struct ls_err *err);
 /* Time of the file = transaction time; rename, fsync, fsync of the directory. -EEXIST: there is one

@@ -92,6 +92,7 @@ statedir_open(const char *path, const struct stat *db, const struct stat *db_dir
 	int rc;
 
 	*s = (struct statedir){.lock_fd = -1,
+			       .ltx0_fd = -1,
 			       .file_mode = db->st_mode & 0666,
 			       .dir_mode = db_dir->st_mode & 0777,
 			       .uid = db->st_uid,
@@ -136,12 +137,31 @@ statedir_is_held(const struct statedir *s)
 			 st.st_mtim.tv_sec + HOLD_S > clock_wall_ms() / 1000);
 }
 
+/* A directory that was removed and made again meanwhile is another one: its names are not durable
+ * then, which after a power failure is a re-base, as that is with local files that are gone. */
+int
+statedir_sync_ltx0(struct statedir *s, struct ls_err *err)
+{
+	if (s->ltx0_fd < 0 && (s->ltx0_fd = io_open(s->ltx0, O_RDONLY | O_DIRECTORY, 0, err)) < 0)
+		return s->ltx0_fd;
+	return io_fsync(s->ltx0_fd, s->ltx0, err);
+}
+
+void
+statedir_rest(struct statedir *s)
+{
+	if (s->ltx0_fd >= 0)
+		close(s->ltx0_fd);
+	s->ltx0_fd = -1;
+}
+
 void
 statedir_close(struct statedir *s)
 {
+	statedir_rest(s);
 	if (s->lock_fd >= 0)
 		close(s->lock_fd);
 	free(s->path);
 	free(s->ltx0);
-	*s = (struct statedir){.lock_fd = -1};
+	*s = (struct statedir){.lock_fd = -1, .ltx0_fd = -1};
 }

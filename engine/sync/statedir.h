@@ -15,6 +15,7 @@
 struct statedir {
 	char *path;  /* absolute */
 	char *ltx0;  /* path/ltx/0 */
+	int ltx0_fd; /* open while batches come, to be made durable; else -1 */
 	int lock_fd; /* flock held; -1 before statedir_lock() */
 	mode_t file_mode, dir_mode;
 	uid_t uid;
@@ -29,6 +30,9 @@ LS_MUST_USE int statedir_open(const char *path, const struct stat *db, const str
 /* Remembers that the database may be a wrong one; whether that is less than seven days ago. */
 LS_MUST_USE int statedir_hold(const struct statedir *s, struct ls_err *err);
 bool statedir_is_held(const struct statedir *s);
+/* Makes the names in ltx/0 durable. It stays open for the next time, until statedir_rest(). */
+LS_MUST_USE int statedir_sync_ltx0(struct statedir *s, struct ls_err *err);
+void statedir_rest(struct statedir *s);
 void statedir_close(struct statedir *s);
 
 #endif
