@@ -124,7 +124,7 @@ def test_h58_a_full_disk_stops_the_spool_not_the_application(shm):
     commit of the application fails."""
     disk, replica = os.path.join(shm, "disk"), os.path.join(shm, "rep")
     os.mkdir(disk)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=32m", "tmpfs", disk], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128m", "tmpfs", disk], check=True)
     try:
         db = os.path.join(disk, "a.db")
         c = new_database(db)
