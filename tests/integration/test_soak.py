@@ -155,7 +155,7 @@ def test_soak(kind, shm, request):
     states = check_history(day.replica, shm, every=1 + len(txids(day.replica)) // 60)
     if SECONDS < 300:       # later level 1 has what expires in level 0
         check_level0(day.replica)
-    assert "sound" in litestream("verify", day.replica).out
+    assert "sound" in litestream("verify", url(day.replica)).out
     print(f"seed {seed}: {last_committed(day.ledger)} commits, {day.kills} kills, {day.outages} outages, {day.checks} comparisons, "
           f"{states} TXIDs restored")
     assert last_committed(day.ledger) > 20 and day.checks > 1
