@@ -287,9 +287,12 @@ mend_clock(struct store_s3 *s, const struct s3_answer *r, const struct attempt *
 /* "Content-MD5 OR x-amz-checksum- HTTP header is required for Put Object requests with Object Lock
  * parameters" */
 static bool
-mend_md5(struct store_s3 *s)
+mend_md5(struct store_s3 *s, const struct attempt *a)
 {
-	return !(s3_call_flags(s) & S3_NO_MD5) && !atomic_exchange(&s->put_md5, true);
+	if (*a->md5 || s3_call_flags(s) & S3_NO_MD5)
+		return false;
+	atomic_store(&s->put_md5, true);
+	return true;
 }
 
 static bool
@@ -299,7 +302,7 @@ mend(struct store_s3 *s, const struct s3_request *q, const struct s3_answer *r,
 	int status = r->http.status;
 
 	if (status == 400 && strcmp(r->code, "InvalidRequest") == 0 && writes_object(q))
-		return mend_md5(s);
+		return mend_md5(s, a);
 	if (status == 301 || status == 307 || (status == 400 && *region) ||
 	    (status == 403 && *region && strcmp(r->code, "AccessDenied") != 0))
 		return mend_region(s, a, region);

@@ -245,14 +245,17 @@ int
 s3_put_object(struct store_s3 *s, const struct store_call *call, const struct store_put *p,
 	      const struct store_source *src, struct store_meta *ret_meta, struct ls_err *err)
 {
+	bool condition = p->create_only && !(s3_call_flags(s) & S3_NO_CONDITION);
 	int rc;
 
 	if (p->if_match)
 		return put_if(s, call, p, src, ret_meta, err);
 	rc = put_plain(s, call, p, src, ret_meta, err);
 	/* A server that is not in the table, and has no conditions. */
-	if (rc == -ENOTSUP && p->create_only && !atomic_exchange(&s->no_condition, true))
+	if (rc == -ENOTSUP && condition) {
+		atomic_store(&s->no_condition, true);
 		rc = put_plain(s, call, p, src, ret_meta, err);
+	}
 	return rc;
 }
 
