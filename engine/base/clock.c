@@ -43,6 +43,21 @@ clock_boot_ms(void)
 	return (faked ? fake_mono_ns : now_ns(CLOCK_BOOTTIME)) / 1000000u;
 }
 
+struct timespec
+clock_mono_after(uint64_t ms)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	t.tv_sec += (time_t)(ms / 1000);
+	t.tv_nsec += (long)(ms % 1000) * 1000000;
+	if (t.tv_nsec >= 1000000000) {
+		t.tv_sec++;
+		t.tv_nsec -= 1000000000;
+	}
+	return t;
+}
+
 void
 clock_fake(int64_t wall_ms, uint64_t mono_ns)
 {

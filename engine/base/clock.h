@@ -7,11 +7,15 @@
 #define ENGINE_BASE_CLOCK_H
 
 #include <stdint.h>
+#include <time.h>
 
 int64_t clock_wall_ms(void); /* since the Unix epoch */
 uint64_t clock_mono_ns(void);
 uint64_t clock_mono_ms(void);
 uint64_t clock_boot_ms(void); /* monotonic, and goes on while the machine sleeps */
+
+/* This long from now, for pthread_cond_timedwait() by CLOCK_MONOTONIC; never faked. */
+struct timespec clock_mono_after(uint64_t ms);
 
 /* From now on both clocks answer these values; clock_real() ends it. */
 void clock_fake(int64_t wall_ms, uint64_t mono_ns);

@@ -149,6 +149,8 @@ void dbtask_spend(struct dbtask *t, unsigned batches);
 bool dbtask_replaced(struct dbtask *t);
 /* Opening, in dbtask_open.c. Returns 0 with t->state open, or still closed (waiting), or dead. */
 LS_MUST_USE int dbtask_open(struct dbtask *t, struct ls_err *err);
+/* Whether others have the lease of one of its replicas; err names them. */
+bool dbtask_others_lead(const struct dbtask *t, struct ls_err *err);
 /* Between the files of dbtask. */
 enum { DBTASK_BATCH_MAX = 64 << 20 }; /* of WAL in one batch, unless one transaction is larger */
 void dbtask_close_capture(struct dbtask *t);

@@ -50,19 +50,6 @@ finish_once(struct dbtask *t, struct ls_err *err)
 	return capture_rest(&t->capture, err);
 }
 
-/* It was replicated, and another host does that now. */
-static bool
-is_superseded(const struct dbtask *t, struct ls_err *err)
-{
-	for (size_t i = 0; i < t->nreplicas; i++) {
-		struct leases_item *lease = t->replicas[i].lease;
-
-		if (lease && lease_check(leases_lease(lease), NULL, err) == -EBUSY)
-			return true;
-	}
-	return false;
-}
-
 int
 dbtask_finish(struct dbtask *t, uint64_t end_ms, struct ls_err *err)
 {
@@ -91,7 +78,7 @@ dbtask_finish(struct dbtask *t, uint64_t end_ms, struct ls_err *err)
 				   t->nreplicas > 1 ? "every replica" : "the replica");
 	if (rc < 0)
 		return ls_err_wrap(err, rc, "database '%s' is not replicated", t->conf->path);
-	if (t->state != DBTASK_OPEN && t->opened && is_superseded(t, err))
+	if (t->state != DBTASK_OPEN && t->opened && dbtask_others_lead(t, err))
 		return ls_err_wrap(err, -EBUSY, "database '%s' is not replicated", t->conf->path);
 	if (t->state != DBTASK_OPEN && !patient)
 		return ls_err_set(err, -ENOENT, "database '%s': no position, waiting for data: %s",

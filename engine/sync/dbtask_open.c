@@ -116,31 +116,30 @@ encoding_for(const struct dbtask *t)
 	return encoding;
 }
 
-/* 1: not while others have the lease of one of its replicas. */
-static int
-stands_by(struct dbtask *t, struct ls_err *err)
+bool
+dbtask_others_lead(const struct dbtask *t, struct ls_err *err)
 {
 	for (size_t i = 0; i < t->nreplicas; i++) {
 		struct leases_item *lease = t->replicas[i].lease;
 
-		if (!lease || lease_check(leases_lease(lease), NULL, err) != -EBUSY)
-			continue;
-		if (!conf_stands_by(t->conf))
-			return -EBUSY;
-		dbtask_wait(t, "standing by", err->msg);
-		return 1;
+		if (lease && lease_check(leases_lease(lease), NULL, err) == -EBUSY)
+			return true;
 	}
-	return 0;
+	return false;
 }
 
 int
 dbtask_open(struct dbtask *t, struct ls_err *err)
 {
 	bool found = false;
-	int rc = stands_by(t, err);
+	int rc;
 
-	if (rc != 0)
-		return rc < 0 ? rc : 0;
+	if (dbtask_others_lead(t, err)) {
+		if (!conf_stands_by(t->conf))
+			return -EBUSY;
+		dbtask_wait(t, "standing by", err->msg);
+		return 0;
+	}
 	if ((rc = open_db(t, err)) < 0 || !t->db_open)
 		return rc;
 	t->capture.db = &t->db;

@@ -146,27 +146,12 @@ explain(const struct fleet_request *r, const char *path, uint64_t timeout_ms, st
 			  (double)timeout_ms / 1000);
 }
 
-static struct timespec
-deadline(uint64_t timeout_ms)
-{
-	struct timespec end;
-
-	clock_gettime(CLOCK_MONOTONIC, &end);
-	end.tv_sec += (time_t)(timeout_ms / 1000);
-	end.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
-	if (end.tv_nsec >= 1000000000) {
-		end.tv_sec++;
-		end.tv_nsec -= 1000000000;
-	}
-	return end;
-}
-
 int
 fleet_sync(struct fleet *f, const char *path, const struct fleet_wish *wish,
 	   struct fleet_synced *ret, struct ls_err *err)
 {
 	struct fleet_request r = {.wait = wish->wait};
-	struct timespec end = deadline(wish->timeout_ms);
+	struct timespec end = clock_mono_after(wish->timeout_ms);
 
 	*ret = (struct fleet_synced){0};
 	LS_AUTOLOCK(&f->lock);

@@ -139,16 +139,9 @@ first_due(const struct leases *ls)
 static void
 wait_until(struct leases *ls, uint64_t due_ms)
 {
-	uint64_t now = clock_boot_ms(), ms = due_ms > now ? due_ms - now : 0;
-	struct timespec t;
+	uint64_t now = clock_boot_ms();
+	struct timespec t = clock_mono_after(due_ms > now ? due_ms - now : 0);
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	t.tv_sec += (time_t)(ms / 1000);
-	t.tv_nsec += (long)(ms % 1000) * 1000000;
-	if (t.tv_nsec >= 1000000000) {
-		t.tv_sec++;
-		t.tv_nsec -= 1000000000;
-	}
 	pthread_cond_timedwait(&ls->changed, &ls->lock, &t);
 }
 

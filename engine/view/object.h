@@ -147,6 +147,8 @@ LS_MUST_USE int object_index_decode(const struct object *o, const struct object_
 /* One decoded piece, pinned in c until the next call. */
 LS_MUST_USE int object_index_piece(struct object_cursor *c, const struct object *o, uint32_t number,
 				   const struct object_piece **ret, struct ls_err *err);
+/* Search in one piece: 0 found, 1 it would lie in between, 2 before it, 3 after it. */
+int object_index_search(const struct object_piece *piece, uint32_t pgno, struct object_loc *ret);
 /* Finds a page: 0, 1 not in this object, errors. */
 LS_MUST_USE int object_index_find(struct object_cursor *c, const struct object *o, uint32_t pgno,
 				  struct object_loc *ret, struct ls_err *err);

@@ -180,9 +180,8 @@ object_index_piece(struct object_cursor *c, const struct object *o, uint32_t num
 	return 0;
 }
 
-/* Search in one piece: 0 found, 1 it would lie in between, 2 before it, 3 after it. */
-static int
-search(const struct object_piece *piece, uint32_t pgno, struct object_loc *ret)
+int
+object_index_search(const struct object_piece *piece, uint32_t pgno, struct object_loc *ret)
 {
 	uint32_t lo = 0, hi = piece->n;
 
@@ -250,7 +249,7 @@ object_index_find(struct object_cursor *c, const struct object *o, uint32_t pgno
 
 		if (rc < 0)
 			return rc;
-		rc = search(piece, pgno, ret);
+		rc = object_index_search(piece, pgno, ret);
 		if (rc < 2)
 			return rc == 1 ? absent(o, pgno, err) : 0;
 		if (rc == 2) {

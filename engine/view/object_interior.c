@@ -117,27 +117,6 @@ object_interior_load(struct objects *os, const struct store_call *call, const st
 		blockcache_release(objects_pieces(os), pin(os, call, o));
 }
 
-static bool
-find(const struct object_piece *index, uint32_t pgno, struct object_loc *ret)
-{
-	uint32_t lo = 0, hi = index->n;
-
-	while (lo < hi) {
-		uint32_t mid = lo + (hi - lo) / 2;
-
-		if (index->e[mid].pgno < pgno)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	if (lo == index->n || index->e[lo].pgno != pgno)
-		return false;
-	*ret = (struct object_loc){.off = index->base + index->e[lo].rel,
-				   .size = index->e[lo + 1].rel - index->e[lo].rel,
-				   .pgno = pgno};
-	return true;
-}
-
 int
 object_interior_read(struct objects *os, const struct store_call *call, const struct object *o,
 		     const struct object_want *w, bool cached)
@@ -153,7 +132,7 @@ object_interior_read(struct objects *os, const struct store_call *call, const st
 		return 1;
 	b = cached ? blockcache_peek(cache, o->id, NUMBER) : pin(os, call, o);
 	in = b ? b->data : NULL;
-	if (in && in->index && find(in->index, w->loc.pgno, &want.loc)) {
+	if (in && in->index && object_index_search(in->index, w->loc.pgno, &want.loc) == 0) {
 		rc = w->n == 0 ? 0 : 1;
 		if (w->n && (s = objects_scratch(os))) {
 			rc = object_read_frame(o, in->raw + want.loc.off, &want, s->page, NULL) < 0;
