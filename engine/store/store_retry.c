@@ -82,7 +82,7 @@ retry_get(struct store *st, const struct store_call *call, const struct store_ge
 		if (n)
 			t.n = 0;
 		done += n;
-		if (rc < 0 && done == g->len)
+		if (rc < 0 && done && done == g->len)
 			rc = 0;
 	} while (once_more(&t, rc, &local));
 	*ret_n = done;

@@ -149,6 +149,7 @@ test_missing(void)
 
 	fresh(true);
 	is_int(get("no/such", 0, 8, buf, &n), -ENOENT, "get of nothing");
+	is_int(get("no/such", 0, 0, buf, &n), -ENOENT, "no bytes of nothing");
 	is_int(store_head(st, NULL, "no/such", &meta, &err), -ENOENT, "head of nothing");
 	is_int(puts_("no", "x"), 0, "an object where a part of that key is");
 	is_int(get("no/such", 0, 8, buf, &n), -ENOENT, "still nothing");
