@@ -8,7 +8,8 @@
  * The last write of a commit into the -wal file comes before the commit shows in the wal-index
  * (H35). So while the -wal file has a frame behind the horizon, or another header, looks go on
  * after 1, 2, 4 ... 64 ms. When there is none, the watch is armed and two more looks are made, one
- * at once and one 64 ms later: what comes after the first is an event, what came before it is seen.
+ * at once and one 64 to 128 ms later, with those of other databases in one wakeup: what comes after
+ * the first is an event, what came before it is seen.
  */
 #include "config.h"
 
@@ -184,14 +185,20 @@ fleet_wait_idle(struct fleet *f, struct dbtask *t)
 
 /* ---- looking ---- */
 
-/* With hints, all databases are looked at in the same moment: one wakeup. */
+/* The same moment for all databases that are to be looked at about then: one wakeup. */
+static uint64_t
+tick_after(uint64_t ns, uint64_t every)
+{
+	return (ns / every + 1) * every;
+}
+
 static uint64_t
 fallback(const struct fleet *f, const struct dbtask *t, uint64_t now)
 {
 	bool hints = f->watch.fd >= 0 && t->wal_wd >= 0 && !t->db.remote_fs;
-	uint64_t every = FALLBACK_S * SECOND_NS;
 
-	return hints ? (now / every + 1) * every : now + t->conf->monitor_interval_ms * MS_NS;
+	return hints ? tick_after(now, FALLBACK_S * SECOND_NS)
+		     : now + t->conf->monitor_interval_ms * MS_NS;
 }
 
 /* Nothing to do now: when to look again. */
@@ -200,7 +207,7 @@ settle(struct fleet *f, struct dbtask *t, uint64_t now)
 {
 	t->flight = 0;
 	if (t->quiet == 1)
-		t->next_look_ns = now + SECOND_LOOK_MS * MS_NS;
+		t->next_look_ns = tick_after(now + SECOND_LOOK_MS * MS_NS, SECOND_LOOK_MS * MS_NS);
 	else
 		t->next_look_ns = fallback(f, t, now);
 	if (t->quiet > REST_LOOKS && !is_sending(t, true))
