@@ -236,6 +236,14 @@ levels_next(const struct catalog *c, const struct levels_conf *k, int64_t now_ms
 	return next_snapshot(c, ret, err);
 }
 
+uint64_t
+levels_merged(const struct catalog *c, const struct levels_conf *k)
+{
+	uint64_t one = last_max(c, 1), packs = last_max(c, REPLICA_PACKS);
+
+	return are_packed(k) && packs < one ? packs : one;
+}
+
 /* ---- what is old ---- */
 
 /* The file of the level that holds these TXIDs, or NULL. */

@@ -50,6 +50,9 @@ void levels_work_done(struct levels_work *w);
  * in any case. */
 LS_MUST_USE int levels_next(const struct catalog *c, const struct levels_conf *k, int64_t now_ms,
 			    struct levels_work *ret, struct ls_err *err);
+/* Batches up to this TXID have been merged and packed: no work will hold one of them, but for a
+ * snapshot that nothing else leads to. */
+uint64_t levels_merged(const struct catalog *c, const struct levels_conf *k);
 /* Whether level 1 holds everything that this batch holds. */
 bool levels_holds(const struct catalog *c, const struct catalog_file *batch);
 /* What may be deleted, copies without etags, oldest first; caller frees. */

@@ -59,8 +59,11 @@ open_state(struct dbtask *t, bool *ret_found, struct ls_err *err)
 	for (size_t i = 0; rc == 0 && i < t->nreplicas; i++) {
 		struct dbreplica *r = &t->replicas[i];
 
-		if ((rc = upload_open(&t->dir, r->conf, i > 0, &r->counts, &r->upload, err)) == 0)
-			r->acked = upload_info(r->upload)->acked;
+		if ((rc = upload_open(&t->dir, r->conf, i > 0, &r->counts, &r->upload, err)) < 0)
+			break;
+		r->acked = upload_info(r->upload)->acked;
+		if (t->conf->levels.n && strcmp(r->conf->type, "file") != 0)
+			rc = upload_keep_recent(r->upload, err);
 	}
 	return rc;
 }

@@ -90,6 +90,17 @@ warn_early(struct dbtask *t, uint64_t used)
 		  LOG_STR("effect", "when it is full, capture stops until the replica is back"));
 }
 
+/* What need not be here goes; false: nothing has gone. */
+static bool
+give_way(struct dbtask *t)
+{
+	bool kept = false;
+
+	for (size_t i = 0; i < t->nreplicas; i++)
+		kept |= upload_recent_forget(t->replicas[i].upload, UINT64_MAX);
+	return dbtask_leave_behind(t) || kept;
+}
+
 int
 dbtask_spool_room(struct dbtask *t, struct ls_err *err)
 {
@@ -116,8 +127,7 @@ dbtask_spool_room(struct dbtask *t, struct ls_err *err)
 	reserve = reserve_of(size);
 	if (left >= reserve * PLENTY)
 		t->space_ns = clock_mono_ns();
-	if (left < reserve && dbtask_leave_behind(t) &&
-	    (rc = io_space(t->dir.lock_fd, &left, &size, err)) < 0)
+	if (left < reserve && give_way(t) && (rc = io_space(t->dir.lock_fd, &left, &size, err)) < 0)
 		return rc;
 	if (left < reserve)
 		return ls_err_set(err, -ENOSPC,

@@ -146,6 +146,7 @@ upload_open(const struct statedir *dir, const struct conf_replica *conf, bool ow
 	u->conf = conf;
 	u->cursor_fd = -1;
 	u->own_copies = own_copies;
+	pthread_mutex_init(&u->recent.lock, NULL);
 	if ((rc = io_mkdirs(u->home, dir->dir_mode, err)) < 0 ||
 	    (rc = conf_open_counted_store(conf, counts, &u->store, err)) < 0 ||
 	    (rc = read_cursor(u->home, conf, &u->info.acked, &u->info.met, err)) < 0) {
@@ -166,6 +167,9 @@ upload_close(struct upload *u)
 	catalog_log_close(u->log);
 	close_cursor(u);
 	store_close(u->store);
+	upload_recent_forget(u, UINT64_MAX);
+	pthread_mutex_destroy(&u->recent.lock);
+	free(u->recent.dir);
 	free(u->home);
 	free(u);
 }
@@ -240,6 +244,7 @@ upload_connect(struct upload *u, const struct store_call *call, struct ls_err *e
 	    (rc = catalog_load(&u->replica, call, &cat, err)) < 0 || (rc = open_log(u, err)) < 0 ||
 	    (rc = catalog_log_reset(u->log, &cat, err)) < 0)
 		return rc;
+	upload_recent_forget(u, UINT64_MAX);
 	take_stock(u, &cat);
 	u->info.met = true;
 	return write_cursor(u, err);
@@ -423,5 +428,6 @@ upload_file(struct upload *u, const struct store_call *call, uint64_t txid, stru
 	u->info.has_base |= txid == 1;
 	if (txid > u->info.remote_max)
 		u->info.remote_max = txid;
+	upload_recent_add(u, &l, txid);
 	return write_cursor(u, err);
 }

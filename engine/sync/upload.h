@@ -34,6 +34,11 @@ LS_MUST_USE int
 upload_open(const struct statedir *dir, const struct conf_replica *conf, bool own_copies,
 	    struct store_counts *counts, struct upload **ret, struct ls_err *err);
 void upload_close(struct upload *u);
+/* From now on batches stay here when they are sent, at most 64 MiB of them, until upload_maintain()
+ * needs them no more: it fetches none of those. */
+LS_MUST_USE int upload_keep_recent(struct upload *u, struct ls_err *err);
+/* Removes those with a lower TXID; false: there is none. Threads: any. */
+bool upload_recent_forget(struct upload *u, uint64_t to);
 
 /*
  * Contacts the replica: root (created only if this state directory has never seen it: H86,

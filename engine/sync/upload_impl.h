@@ -8,6 +8,16 @@
 #include "engine/sync/stage.h"
 #include "engine/sync/upload.h"
 
+#include <pthread.h>
+
+/* What was sent lately and is still here; see upload_recent.c. Threads: locked. */
+struct upload_recent {
+	pthread_mutex_t lock;
+	char *dir;	   /* NULL: nothing is kept */
+	uint64_t from, to; /* the TXIDs from <= t < to */
+	uint64_t bytes;
+};
+
 struct upload {
 	const struct statedir *dir;
 	const struct conf_replica *conf;
@@ -20,6 +30,7 @@ struct upload {
 	bool own_copies, local_gone;
 	uint64_t refused_ms; /* monotonic: when the storage refused to delete; 0: it has not */
 	struct upload_info info;
+	struct upload_recent recent;
 };
 
 /* A local LTX file as a source. */
@@ -76,6 +87,13 @@ upload_out_store_as(struct upload *u, const struct store_call *call, struct uplo
 void upload_interior(struct upload *u, const struct store_call *call, const char *tmp,
 		     struct upload_out *snapshot, const struct catalog_file *f);
 void upload_out_close(struct upload_out *o); /* and removes it */
+
+/* This file, which has just been put at level 0, is the next one that is kept. */
+void upload_recent_add(struct upload *u, const struct upload_local *l, uint64_t txid);
+/* As catalog_get(), without a request where the batch is still here. Threads: any. */
+LS_MUST_USE int
+upload_read(struct upload *u, const struct store_call *call, const struct catalog_file *f,
+	    uint64_t off, void *p, size_t n, size_t *ret_n, struct ls_err *err);
 
 /* Opens *out and writes the pack of what w says, *ret without its size. -ENOENT: batch *ret_lost is
  * not in the replica. */

@@ -19,7 +19,7 @@ enum { DELETE_BATCH = 500, REFUSED_MS = 24 * 3600 * 1000 };
 
 /* An object as the source of a decoder. */
 struct input {
-	const struct upload *u;
+	struct upload *u;
 	const struct store_call *call;
 	const struct catalog_file *f;
 };
@@ -29,7 +29,7 @@ read_object(void *arg, uint64_t off, void *p, size_t n, size_t *ret_n, struct ls
 {
 	const struct input *in = arg;
 
-	return catalog_get(&in->u->replica, in->call, in->f, off, p, n, ret_n, err);
+	return upload_read(in->u, in->call, in->f, off, p, n, ret_n, err);
 }
 
 /* What is being made. */
@@ -96,6 +96,15 @@ may_publish(struct upload *u, const struct store_call *call, const struct mergin
 	return *ret ? upload_same_root(u, call, err) : 0;
 }
 
+/* Under the lock: whether the replica is still the one with this root. */
+static int
+same_replica(const struct upload *u, const char *root, struct ls_err *err)
+{
+	return strcmp(root, u->root) == 0
+		       ? 0
+		       : ls_err_set(err, -ESTALE, "the replica became another one meanwhile");
+}
+
 /* The lock is free while the object is on its way, so that batches overtake it. */
 static int
 publish(struct upload *u, const struct store_call *call, struct merging *m, pthread_mutex_t *lock,
@@ -112,9 +121,8 @@ publish(struct upload *u, const struct store_call *call, struct merging *m, pthr
 	    (rc = upload_out_store(u, call, &m->out, root, &m->result, err)) < 0)
 		return rc;
 	LS_AUTOLOCK(lock);
-	if (strcmp(root, u->root) != 0)
-		return ls_err_set(err, -ESTALE, "the replica became another one meanwhile");
-	if ((rc = catalog_log_put(u->log, &m->result, err)) < 0)
+	if ((rc = same_replica(u, root, err)) < 0 ||
+	    (rc = catalog_log_put(u->log, &m->result, err)) < 0)
 		return rc;
 	log_write(LOG_DEBUG,
 		  m->work.level == REPLICA_PACKS ? "pack complete" : "compaction complete",
@@ -201,10 +209,24 @@ merge_next(struct upload *u, pthread_mutex_t *lock, const struct levels_conf *k,
 
 /* ---- deleting ---- */
 
-static int
-delete_files(struct upload *u, const struct store_call *call, const struct catalog_file *v,
-	     size_t n, struct ls_err *err)
+struct expired {
+	struct catalog_file *v;
+	size_t n;
+	char root[STORE_ETAG_MAX]; /* where they are */
+};
+
+static void
+expired_done(struct expired *x)
 {
+	free(x->v);
+}
+
+/* What expired is nobody else's work: batches go on while the storage deletes. */
+static int
+delete_files(struct upload *u, const struct store_call *call, const struct expired *x, size_t from,
+	     size_t n, pthread_mutex_t *lock, struct ls_err *err)
+{
+	const struct catalog_file *v = x->v + from;
 	ls_autofree char(*keys)[REPLICA_KEY_MAX] = ls_alloc_array(2 * n + 1, sizeof *keys);
 	ls_autofree const char **list = ls_alloc_array(2 * n + 1, sizeof *list);
 	size_t nkeys = 0;
@@ -221,36 +243,47 @@ delete_files(struct upload *u, const struct store_call *call, const struct catal
 		list[i] = keys[i];
 	if ((rc = store_del(u->store, call, list, nkeys, err)) < 0)
 		return rc;
+	LS_AUTOLOCK(lock);
+	if ((rc = same_replica(u, x->root, err)) < 0)
+		return rc;
 	for (size_t i = 0; rc == 0 && i < n; i++)
 		rc = catalog_log_del(u->log, &v[i], err);
 	return rc;
 }
 
 static int
-expire(struct upload *u, pthread_mutex_t *lock, const struct levels_conf *k,
-       const struct store_call *call, int64_t now_ms, struct ls_err *err)
+find_expired(struct upload *u, pthread_mutex_t *lock, const struct levels_conf *k,
+	     const struct store_call *call, int64_t now_ms, struct expired *ret, struct ls_err *err)
 {
-	ls_autofree struct catalog_file *v = NULL;
-	size_t n = 0;
 	int rc;
 
 	LS_AUTOLOCK(lock);
-	rc = levels_expired(catalog_log_catalog(u->log), k, now_ms, &v, &n, err);
-	if (rc < 0 || n == 0 || (rc = upload_same_root(u, call, err)) < 0)
-		return rc;
-	for (size_t i = 0; rc == 0 && i < n; i += DELETE_BATCH)
-		rc = delete_files(u, call, v + i, n - i < DELETE_BATCH ? n - i : DELETE_BATCH, err);
+	rc = levels_expired(catalog_log_catalog(u->log), k, now_ms, &ret->v, &ret->n, err);
+	memcpy(ret->root, u->root, STORE_ETAG_MAX);
+	return rc < 0 || ret->n == 0 ? rc : upload_same_root(u, call, err);
+}
+
+static int
+expire(struct upload *u, pthread_mutex_t *lock, const struct levels_conf *k,
+       const struct store_call *call, int64_t now_ms, struct ls_err *err)
+{
+	LS_AUTO(expired_done) struct expired x = {0};
+	int rc = find_expired(u, lock, k, call, now_ms, &x, err);
+
+	for (size_t i = 0; rc == 0 && i < x.n; i += DELETE_BATCH)
+		rc = delete_files(u, call, &x, i, x.n - i < DELETE_BATCH ? x.n - i : DELETE_BATCH,
+				  lock, err);
 	/* Locked objects, or no permission to delete: asking again at once would not help. */
 	if (rc == -EACCES) {
 		u->refused_ms = clock_mono_ms();
 		log_write(LOG_WARN, "the storage refuses to delete, what has expired stays",
-			  LOG_STR("path", u->conf->url), LOG_U64("objects", n),
+			  LOG_STR("path", u->conf->url), LOG_U64("objects", x.n),
 			  LOG_STR("reason", err->msg), LOG_STR("hint", "asked again in a day"));
 		return 0;
 	}
-	if (rc == 0)
+	if (rc == 0 && x.n)
 		log_write(LOG_DEBUG, "retention enforced", LOG_STR("path", u->conf->url),
-			  LOG_U64("deleted_count", n));
+			  LOG_U64("deleted_count", x.n));
 	return rc;
 }
 
@@ -297,6 +330,7 @@ upload_maintain(struct upload *u, pthread_mutex_t *lock, const struct levels_con
 		return rc;
 	asked.keep |= is_refused(u);
 	LS_AUTOLOCK(lock);
+	upload_recent_forget(u, levels_merged(catalog_log_catalog(u->log), k) + 1);
 	*ret_due_ms = levels_due(catalog_log_catalog(u->log), k, now_ms);
 	return 0;
 }

@@ -43,7 +43,7 @@ copy(struct packing *p, const struct catalog_file *f, struct pack_file *ret, str
 	for (uint64_t off = 0; rc == 0 && off < f->size;) {
 		size_t want = f->size - off < CHUNK ? (size_t)(f->size - off) : CHUNK, n = 0;
 
-		rc = catalog_get(&p->u->replica, p->call, f, off, p->chunk, want, &n, err);
+		rc = upload_read(p->u, p->call, f, off, p->chunk, want, &n, err);
 		if (rc < 0)
 			break;
 		if (n < want)

@@ -128,6 +128,30 @@ def test_object_lock(gateway, proxy, shm):
     assert_same_database(out, os.path.join(shm, "live.db"))
 
 
+def test_nothing_is_fetched_that_was_here(gateway, bucket, proxy, shm):
+    """Levels and packs are made of what was sent a moment ago."""
+    db, conf, out = (os.path.join(shm, n) for n in ("a.db", "c.yml", "out.db"))
+    c = new_database(db)
+    open(conf, "w").write("levels: [{interval: 1s}]\nl0-retention: 2s\nl0-retention-check-interval: 1s\n"
+                          f"dbs:\n- path: {db}\n  replica: {{url: '{through(gateway, proxy, bucket, timeout='30s')}', sync-interval: 50ms}}\n")
+    d = Daemon(None, None, os.path.join(shm, "log"), config=conf).ready()
+    d.wait_log("snapshot complete")
+    proxy.clear()
+
+    def merged():
+        commit(c)
+        return len(gateway.keys(bucket, "app/0001/")) >= 2 and len(gateway.keys(bucket, "app/fine/")) >= 2
+    wait_for("levels and packs", merged, 60)
+    kept = os.path.join(shm, ".a.db-litestream", "replicas", "s3", "recent")
+    wait_for("nothing to be kept", lambda: not os.listdir(kept), 60)
+    assert "GET" not in {line.split()[0] for line in proxy.log if "list-type" not in line}, proxy.log
+    d.stop()
+    restore(gateway.url(bucket), out)
+    live_copy(db, os.path.join(shm, "live.db"))
+    c.close()
+    assert_same_database(out, os.path.join(shm, "live.db"))
+
+
 def test_deletes_are_refused(gateway, bucket, proxy, shm):
     """Locked objects: said once, not asked again and again, and all else goes on."""
     db, conf, out = (os.path.join(shm, n) for n in ("a.db", "c.yml", "out.db"))
@@ -148,6 +172,33 @@ def test_deletes_are_refused(gateway, bucket, proxy, shm):
     restore(gateway.url(bucket), out)
     live_copy(db, os.path.join(shm, "live.db"))
     assert_same_database(out, os.path.join(shm, "live.db"))
+
+
+def test_a_delete_that_hangs_holds_nothing_back(gateway, bucket, proxy, shm):
+    db, conf, sock = (os.path.join(shm, n) for n in ("a.db", "c.yml", "s"))
+    c = new_database(db)
+    open(conf, "w").write("levels: [{interval: 1s}]\nl0-retention: 1s\nl0-retention-check-interval: 1s\n"
+                          f"socket: {{enabled: true, path: {sock}}}\n"
+                          f"dbs:\n- path: {db}\n  replica: {{url: '{through(gateway, proxy, bucket)}', sync-interval: 100ms}}\n")
+    hangs = []
+
+    def harm(method, target):
+        if method == "DELETE" or "?delete" in target:
+            hangs.append(target)
+            return "stall"
+        return None
+    proxy.harm = harm
+    d = Daemon(None, None, os.path.join(shm, "log"), config=conf).ready()
+
+    def deletes():
+        commit(c)
+        return len(hangs) >= 4      # by now it is tried again for the third time, two seconds apart
+    wait_for("a delete", deletes, 60)
+    commit(c)
+    litestream("sync", "-wait", "-timeout", "5", "-socket", sock, db)
+    c.close()
+    proxy.harm = None
+    d.stop()
 
 
 def random_harm(rnd, one_in=5):

@@ -33,8 +33,8 @@ struct world {
 	struct catalog c;
 	struct levels_conf k;
 	int64_t now, begin;
-	uint64_t tip;
-	int64_t *commits; /* time of each TXID */
+	uint64_t tip, merged; /* up to there level 1 and packs have all that they need */
+	int64_t *commits;     /* time of each TXID */
 	size_t cap;
 	size_t most, most_packs, written;
 };
@@ -86,6 +86,7 @@ maintain(struct world *w, bool all)
 {
 	struct levels_work work = {0};
 	struct catalog_file *old = NULL;
+	uint64_t merged;
 	size_t n = 0, steps = all || rnd(10) ? SIZE_MAX : rnd(4);
 
 	for (; steps && levels_next(&w->c, &w->k, w->now, &work, NULL) == 0 && work.n; steps--) {
@@ -100,6 +101,10 @@ maintain(struct world *w, bool all)
 		     "a snapshot of a part");
 		must(work.level != REPLICA_PACKS || last->max - work.in[0].min + 1 == work.n, w,
 		     "a pack with a gap");
+		must((work.level != 1 && work.level != REPLICA_PACKS) || work.in[0].min > w->merged,
+		     w, "a batch is needed again");
+		merged = levels_merged(&w->c, &w->k);
+		w->merged = merged > w->merged ? merged : w->merged;
 		levels_work_done(&work);
 	}
 	levels_work_done(&work);
