@@ -108,8 +108,8 @@ s3_get(struct store *st, const struct store_call *call, const struct store_get *
 	*ret_n = 0;
 	if (!full)
 		return no_memory(err);
-	if (g->len == 0)
-		return 0;
+	if (g->len == 0) /* no range says so */
+		return store_head(st, call, g->key, ret_meta ? ret_meta : &m, err);
 	snprintf(range, sizeof range, "bytes=%llu-%llu", (unsigned long long)g->off,
 		 (unsigned long long)(g->off + g->len - 1));
 	s3_call_header(&q, "range", range);

@@ -165,6 +165,14 @@ join(struct dbreplica *r, struct ls_err *err)
 /* ---- uploads ---- */
 
 uint64_t
+dbreplica_image(const struct dbreplica *r)
+{
+	uint64_t image = atomic_load(&r->image);
+
+	return image <= atomic_load(&r->acked) ? image : 0;
+}
+
+uint64_t
 dbreplica_due_ns(const struct dbreplica *r)
 {
 	const struct dbtask *t = r->task;
@@ -180,7 +188,7 @@ dbreplica_due_ns(const struct dbreplica *r)
 		work = atomic_load(&r->base) || atomic_load(&r->failing);
 		break;
 	case DBREPLICA_READY:
-		work = atomic_load(&t->staged) > atomic_load(&r->acked) || atomic_load(&r->image);
+		work = atomic_load(&t->staged) > atomic_load(&r->acked);
 		break;
 	}
 	return work ? atomic_load(&r->retry_ns) : UINT64_MAX;
@@ -208,33 +216,19 @@ send_base(struct dbreplica *r, const struct store_call *call, struct ls_err *err
 }
 
 static int
-send_snapshot(struct dbreplica *r, const struct store_call *call, uint64_t txid, struct ls_err *err)
-{
-	int rc = upload_snapshot(r->upload, call, txid, err);
-
-	if (rc < 0)
-		return rc;
-	atomic_store(&r->image, 0);
-	log_write(LOG_INFO, "snapshot complete", LOG_STR("db", r->task->name),
-		  LOG_TXID("txid", txid));
-	return 0;
-}
-
-static int
 send_batch(struct dbreplica *r, const struct store_call *call, uint64_t txid, struct ls_err *err)
 {
 	struct dbtask *t = r->task;
-	int rc = upload_file(r->upload, call, txid, err);
+	bool image = atomic_load(&r->image) == txid;
+	int rc = upload_file(r->upload, call, txid, image, err);
 
 	if (rc < 0)
 		return rc;
 	atomic_store(&r->acked, txid);
-	dbreplica_note_sent(r);
+	dbreplica_note_sent(r, image);
 	log_write(LOG_DEBUG, "ltx file uploaded", LOG_STR("db", t->name),
 		  LOG_STR("replica", r->conf->name), LOG_U64("level", 0), LOG_TXID("minTXID", txid),
 		  LOG_TXID("maxTXID", txid));
-	if (atomic_load(&r->image) == txid && (rc = send_snapshot(r, call, txid, err)) < 0)
-		return rc;
 	return dbtask_prune(t, err);
 }
 
@@ -242,16 +236,10 @@ static int
 send_all(struct dbreplica *r, const struct store_call *call, struct ls_err *err)
 {
 	const struct dbtask *t = r->task;
-	uint64_t image;
 	int rc = 0;
 
 	if (atomic_load(&r->state) == DBREPLICA_BEHIND && atomic_load(&r->base))
 		rc = send_base(r, call, err);
-	if (rc < 0 || atomic_load(&r->state) != DBREPLICA_READY)
-		return rc;
-	image = atomic_load(&r->image);
-	if (image && image == atomic_load(&r->acked)) /* its snapshot failed the last time */
-		rc = send_snapshot(r, call, image, err);
 	while (rc == 0 && atomic_load(&r->state) == DBREPLICA_READY &&
 	       atomic_load(&r->acked) < atomic_load(&t->staged))
 		rc = send_batch(r, call, atomic_load(&r->acked) + 1, err);

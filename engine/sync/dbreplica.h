@@ -103,7 +103,11 @@ void dbreplica_maintain(struct dbreplica *r, const struct stop *stop);
 /* An object is there that was not written here. */
 void dbreplica_meet_foreign(struct dbreplica *r, const struct ls_err *err);
 /* A batch has been sent. */
-void dbreplica_note_sent(struct dbreplica *r);
+void dbreplica_note_sent(struct dbreplica *r, bool image);
+/* The TXID of an image that was sent, and whose snapshot is not there yet, or 0. */
+uint64_t dbreplica_image(const struct dbreplica *r);
+/* Makes that snapshot. */
+LS_MUST_USE int dbreplica_snapshot(struct dbreplica *r, struct ls_err *err);
 /* Once, after dbtask_finish(): all that is due. */
 LS_MUST_USE int dbreplica_maintain_once(struct dbreplica *r, struct ls_err *err);
 /* Once, after dbtask_finish(): a snapshot of the newest state unless there is one, and retention of

@@ -38,14 +38,17 @@ wake_by(struct dbreplica *r, int64_t at_ms)
 		;
 }
 
-/* Something was sent: level 1 is due at the end of its interval, a snapshot perhaps then, too. */
+/* Something was sent: level 1 is due at the end of its interval, a snapshot perhaps then, too, and
+ * that of an image at once. */
 void
-dbreplica_note_sent(struct dbreplica *r)
+dbreplica_note_sent(struct dbreplica *r, bool image)
 {
 	const struct conf_levels *k = &r->task->conf->levels;
 	int64_t step = k->n ? (int64_t)k->interval_ms[0] : 60000;
 
-	wake_by(r, (clock_wall_ms() / step + 1) * step);
+	if (image)
+		atomic_store(&r->levels_retry_ns, 0);
+	wake_by(r, image ? 0 : (clock_wall_ms() / step + 1) * step);
 }
 
 /* A day at most, so that what happens to a replica behind our back is seen. */
@@ -139,6 +142,21 @@ note_error(struct dbreplica *r, int rc, const struct ls_err *err, uint64_t wait_
 	r->levels_err = *err;
 }
 
+int
+dbreplica_snapshot(struct dbreplica *r, struct ls_err *err)
+{
+	struct store_call call = dbreplica_calling(r, r->task->abort, STORE_PRIO_BACKGROUND);
+	uint64_t image = dbreplica_image(r), txid = 0;
+	int rc = upload_snapshot(r->upload, &r->uploading, &call, &txid, err);
+
+	if (rc == 0 && txid)
+		log_write(LOG_INFO, "snapshot complete", LOG_STR("db", r->task->name),
+			  LOG_STR("replica", r->conf->name), LOG_TXID("txid", txid));
+	if (rc == 0 && image && atomic_compare_exchange_strong(&r->image, &image, 0))
+		rc = dbtask_prune(r->task, err);
+	return rc;
+}
+
 void
 dbreplica_maintain(struct dbreplica *r, const struct stop *stop)
 {
@@ -157,6 +175,8 @@ dbreplica_maintain(struct dbreplica *r, const struct stop *stop)
 	k = levels_of(r);
 	call = dbreplica_calling(r, stop, STORE_PRIO_BACKGROUND);
 	rc = dbreplica_check_lease(r, &err);
+	if (rc == 0)
+		rc = dbreplica_snapshot(r, &err);
 	if (rc == 0)
 		rc = upload_maintain(r->upload, &r->uploading, &k, &call, &due, &err);
 	if (rc == 0)

@@ -20,6 +20,8 @@ send_to_all(struct dbtask *t, struct ls_err *err)
 		struct dbreplica *r = &t->replicas[i];
 		int rc = dbreplica_try(r, &one);
 
+		if (rc == 0)
+			rc = dbreplica_snapshot(r, &one);
 		atomic_store(&r->failing, rc < 0);
 		if (rc < 0 && first == 0) {
 			first = rc;

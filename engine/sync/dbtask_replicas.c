@@ -41,12 +41,12 @@ dbtask_spool_has(struct dbtask *t, uint64_t from, uint64_t to, bool *ret, struct
 static uint64_t
 floor_of(const struct dbreplica *r)
 {
-	uint64_t at = UINT64_MAX;
+	uint64_t at = UINT64_MAX, image = dbreplica_image(r); /* its snapshot is made of it */
 
 	switch (atomic_load(&r->state)) {
 	case DBREPLICA_AWAY: /* it may be one that was never met */
 	case DBREPLICA_READY:
-		at = atomic_load(&r->acked);
+		at = image ? image : atomic_load(&r->acked);
 		break;
 	case DBREPLICA_BEHIND:
 		at = atomic_load(&r->base);
@@ -102,6 +102,7 @@ void
 dbtask_set_behind(struct dbreplica *r, const char *why)
 {
 	atomic_store(&r->state, DBREPLICA_BEHIND);
+	atomic_store(&r->image, 0);
 	log_write(LOG_WARN, "replica needs a full backup", LOG_STR("db", r->task->conf->path),
 		  LOG_STR("replica", r->conf->name), LOG_STR("reason", why));
 }

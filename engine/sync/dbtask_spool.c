@@ -90,15 +90,26 @@ warn_early(struct dbtask *t, uint64_t used)
 		  LOG_STR("effect", "when it is full, capture stops until the replica is back"));
 }
 
-/* What need not be here goes; false: nothing has gone. */
+/* What need not be here goes; false: nothing has gone. Without its image, a snapshot is merged of
+ * what the replica has. */
 static bool
 give_way(struct dbtask *t)
 {
-	bool kept = false;
+	bool gone = false;
 
-	for (size_t i = 0; i < t->nreplicas; i++)
-		kept |= upload_recent_forget(t->replicas[i].upload, UINT64_MAX);
-	return dbtask_leave_behind(t) || kept;
+	for (size_t i = 0; i < t->nreplicas; i++) {
+		struct dbreplica *r = &t->replicas[i];
+		uint64_t image = dbreplica_image(r);
+
+		gone |= upload_recent_forget(r->upload, UINT64_MAX);
+		gone |= image && atomic_compare_exchange_strong(&r->image, &image, 0);
+	}
+	if (gone && dbtask_prune(t, NULL) < 0)
+		gone = false;
+	gone |= dbtask_leave_behind(t);
+	if (gone)
+		t->spool_at_ns = 0;
+	return gone;
 }
 
 int
@@ -112,11 +123,8 @@ dbtask_spool_room(struct dbtask *t, struct ls_err *err)
 		return rc;
 	need = next_batch(t);
 	warn_early(t, t->capture.spool_used ? t->capture.spool_used + need : 0);
-	if (capture_room(&t->capture, need, NULL) < 0 && dbtask_leave_behind(t)) {
-		t->spool_at_ns = 0;
-		if ((rc = measure(t, err)) < 0)
-			return rc;
-	}
+	if (capture_room(&t->capture, need, NULL) < 0 && give_way(t) && (rc = measure(t, err)) < 0)
+		return rc;
 	if ((rc = capture_room(&t->capture, need, err)) < 0)
 		return rc;
 	if (t->space_ns && clock_mono_ns() - t->space_ns < PLENTY_MS * MS_NS)

@@ -71,7 +71,7 @@ is_urgent(const struct dbreplica *r)
 
 	return r->errors || atomic_load(&t->fleet->nrequests) || atomic_load(&t->waits) ||
 	       atomic_load(&t->fate) || atomic_load(&r->state) != DBREPLICA_READY ||
-	       dbreplica_due_ns(r) != UINT64_MAX;
+	       dbreplica_due_ns(r) != UINT64_MAX || atomic_load(&r->image);
 }
 
 void
@@ -105,7 +105,7 @@ send_now(struct dbreplica *r)
 	uint64_t left = atomic_load(&r->task->staged) - atomic_load(&r->acked);
 
 	if (!r->near || atomic_load(&r->state) != DBREPLICA_READY || atomic_load(&r->failing) ||
-	    atomic_load(&r->image) || left == 0 || left > SEND_NOW ||
+	    atomic_load(&r->image) > atomic_load(&r->acked) || left == 0 || left > SEND_NOW ||
 	    dbreplica_due_ns(r) == UINT64_MAX || atomic_exchange(&r->upload_busy, true))
 		return;
 	dbreplica_upload(r);

@@ -230,6 +230,7 @@ take_stock(struct upload *u, const struct catalog *c)
 	u->info.fresh = c->n == 0;
 	u->info.acked = u->info.remote_max;
 	u->info.has_base = false;
+	u->info.image = 0;
 	for (size_t i = 0; i < c->n; i++)
 		u->info.has_base |= c->files[i].min == 1;
 }
@@ -407,7 +408,8 @@ upload_local_gone(const struct upload *u)
 }
 
 int
-upload_file(struct upload *u, const struct store_call *call, uint64_t txid, struct ls_err *err)
+upload_file(struct upload *u, const struct store_call *call, uint64_t txid, bool image,
+	    struct ls_err *err)
 {
 	LS_AUTO(upload_local_close) struct upload_local l = {.fd = -1};
 	struct catalog_file f = {.min = txid, .max = txid, .time_exact = true};
@@ -424,6 +426,8 @@ upload_file(struct upload *u, const struct store_call *call, uint64_t txid, stru
 	if ((rc = upload_put(u, call, &l, &f, err)) < 0)
 		return rc;
 	u->info.acked = txid;
+	if (image)
+		u->info.image = txid;
 	u->info.fresh = false;
 	u->info.has_base |= txid == 1;
 	if (txid > u->info.remote_max)

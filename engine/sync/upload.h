@@ -22,6 +22,7 @@ struct upload_info {
 	bool fresh;	     /* the replica holds no LTX file at all */
 	bool whole;	     /* its newest state can be restored: there is no gap before it */
 	bool met;	     /* this state directory has seen it before */
+	uint64_t image;	     /* a full image that was sent and needs its snapshot; 0: none */
 };
 
 /* The newest TXID that is known to be in the replica, without opening anything; 0: none. */
@@ -63,16 +64,20 @@ LS_MUST_USE int upload_same_tail(struct upload *u, const struct store_call *call
 /*
  * Puts the local file of txid at level 0 (create-only), then records it. -EEXIST: the replica holds
  * another file of that name: somebody else writes there (H31).
+ *   image  it is a full image
  */
-LS_MUST_USE int
-upload_file(struct upload *u, const struct store_call *call, uint64_t txid, struct ls_err *err);
+LS_MUST_USE int upload_file(struct upload *u, const struct store_call *call, uint64_t txid,
+			    bool image, struct ls_err *err);
 
 /*
- * Puts a level-9 snapshot 1..txid made from the local full image of txid: the same encoded pages
- * under another header (decisions.md 3).
+ * Puts a level-9 snapshot 1..*ret_txid made from the local full image of that TXID: the same
+ * encoded pages under another header (decisions.md 3). 0: none is due. The image must be here till
+ * then; if it is not, the snapshot is upload_maintain()'s. The lock and the thread are those of
+ * upload_maintain(), which merges nothing while a snapshot is due.
  */
 LS_MUST_USE int
-upload_snapshot(struct upload *u, const struct store_call *call, uint64_t txid, struct ls_err *err);
+upload_snapshot(struct upload *u, pthread_mutex_t *lock, const struct store_call *call,
+		uint64_t *ret_txid, struct ls_err *err);
 
 struct held;
 

@@ -75,7 +75,12 @@ upload_out_rewrite(struct upload_out *o, const void *p, size_t n, struct ls_err 
 /* Makes it durable, puts it as f (whose size is set), and records it. */
 LS_MUST_USE int upload_out_put(struct upload *u, const struct store_call *call,
 			       struct upload_out *o, struct catalog_file *f, struct ls_err *err);
-/* The same but for the last: without a lock. */
+/* The same by another lane, unless it is there already: the lock is free while it is on its way, so
+ * that batches overtake it. */
+LS_MUST_USE int upload_out_publish(struct upload *u, const struct store_call *call,
+				   struct upload_out *o, struct catalog_file *f,
+				   pthread_mutex_t *lock, bool *ret_put, struct ls_err *err);
+/* upload_out_put() but for the last: without a lock. */
 LS_MUST_USE int
 upload_out_store(struct upload *u, const struct store_call *call, struct upload_out *o,
 		 const char *root, struct catalog_file *f, struct ls_err *err);
@@ -113,6 +118,8 @@ upload_store(struct upload *u, const struct store_call *call, const struct uploa
 LS_MUST_USE int
 upload_put(struct upload *u, const struct store_call *call, const struct upload_local *l,
 	   const struct catalog_file *f, struct ls_err *err);
+/* Under the lock: -ESTALE unless the replica is still the one with this root. */
+LS_MUST_USE int upload_is_at(const struct upload *u, const char *root, struct ls_err *err);
 /* The root is looked at before long work for a put; the put itself looks, too: nothing is written
  * under a bare mount point (H86). */
 LS_MUST_USE int

@@ -85,44 +85,14 @@ merge(struct upload *u, const struct store_call *call, struct merging *m, struct
 	return rc;
 }
 
-/* Under the lock: whether it is still to be put, and where. */
-static int
-may_publish(struct upload *u, const struct store_call *call, const struct merging *m,
-	    char root[STORE_ETAG_MAX], bool *ret, struct ls_err *err)
-{
-	/* The snapshot of a full image may have come meanwhile. */
-	*ret = !catalog_find(catalog_log_catalog(u->log), &m->result);
-	memcpy(root, u->root, STORE_ETAG_MAX);
-	return *ret ? upload_same_root(u, call, err) : 0;
-}
-
-/* Under the lock: whether the replica is still the one with this root. */
-static int
-same_replica(const struct upload *u, const char *root, struct ls_err *err)
-{
-	return strcmp(root, u->root) == 0
-		       ? 0
-		       : ls_err_set(err, -ESTALE, "the replica became another one meanwhile");
-}
-
-/* The lock is free while the object is on its way, so that batches overtake it. */
 static int
 publish(struct upload *u, const struct store_call *call, struct merging *m, pthread_mutex_t *lock,
 	struct ls_err *err)
 {
-	char root[STORE_ETAG_MAX];
-	bool wanted;
-	int rc;
+	bool put = false;
+	int rc = upload_out_publish(u, call, &m->out, &m->result, lock, &put, err);
 
-	pthread_mutex_lock(lock);
-	rc = may_publish(u, call, m, root, &wanted, err);
-	pthread_mutex_unlock(lock);
-	if (rc < 0 || !wanted ||
-	    (rc = upload_out_store(u, call, &m->out, root, &m->result, err)) < 0)
-		return rc;
-	LS_AUTOLOCK(lock);
-	if ((rc = same_replica(u, root, err)) < 0 ||
-	    (rc = catalog_log_put(u->log, &m->result, err)) < 0)
+	if (rc < 0 || !put)
 		return rc;
 	log_write(LOG_DEBUG,
 		  m->work.level == REPLICA_PACKS ? "pack complete" : "compaction complete",
@@ -190,7 +160,7 @@ merge_next(struct upload *u, pthread_mutex_t *lock, const struct levels_conf *k,
 		return ls_err_set(err, -ENOMEM, "levels: out of memory");
 	m->out.fd = m->out.spill_fd = -1;
 	pthread_mutex_lock(lock);
-	rc = levels_next(catalog_log_catalog(u->log), k, now_ms, &m->work, err);
+	rc = u->info.image ? 0 : levels_next(catalog_log_catalog(u->log), k, now_ms, &m->work, err);
 	pthread_mutex_unlock(lock);
 	if (rc == 0 && m->work.n) {
 		rc = m->work.level == REPLICA_PACKS ? pack(u, call, m, lock, &again, err)
@@ -244,7 +214,7 @@ delete_files(struct upload *u, const struct store_call *call, const struct expir
 	if ((rc = store_del(u->store, call, list, nkeys, err)) < 0)
 		return rc;
 	LS_AUTOLOCK(lock);
-	if ((rc = same_replica(u, x->root, err)) < 0)
+	if ((rc = upload_is_at(u, x->root, err)) < 0)
 		return rc;
 	for (size_t i = 0; rc == 0 && i < n; i++)
 		rc = catalog_log_del(u->log, &v[i], err);
@@ -331,6 +301,6 @@ upload_maintain(struct upload *u, pthread_mutex_t *lock, const struct levels_con
 	asked.keep |= is_refused(u);
 	LS_AUTOLOCK(lock);
 	upload_recent_forget(u, levels_merged(catalog_log_catalog(u->log), k) + 1);
-	*ret_due_ms = levels_due(catalog_log_catalog(u->log), k, now_ms);
+	*ret_due_ms = u->info.image ? now_ms : levels_due(catalog_log_catalog(u->log), k, now_ms);
 	return 0;
 }

@@ -4,6 +4,8 @@
 #include "engine/base/io.h"
 #include "engine/sync/upload_impl.h"
 
+#include <string.h>
+
 enum { PENDING = 1 << 20 };
 
 int
@@ -102,6 +104,46 @@ upload_out_put(struct upload *u, const struct store_call *call, struct upload_ou
 	int rc = upload_out_store(u, call, o, u->root, f, err);
 
 	return rc < 0 ? rc : catalog_log_put(u->log, f, err);
+}
+
+int
+upload_is_at(const struct upload *u, const char *root, struct ls_err *err)
+{
+	return strcmp(root, u->root) == 0
+		       ? 0
+		       : ls_err_set(err, -ESTALE, "the replica became another one meanwhile");
+}
+
+/* Under the lock: whether it is still to be put, and where. */
+static int
+may_publish(struct upload *u, const struct store_call *call, const struct catalog_file *f,
+	    char root[STORE_ETAG_MAX], bool *ret, struct ls_err *err)
+{
+	*ret = !catalog_find(catalog_log_catalog(u->log), f);
+	memcpy(root, u->root, STORE_ETAG_MAX);
+	return *ret ? upload_same_root(u, call, err) : 0;
+}
+
+int
+upload_out_publish(struct upload *u, const struct store_call *call, struct upload_out *o,
+		   struct catalog_file *f, pthread_mutex_t *lock, bool *ret_put, struct ls_err *err)
+{
+	char root[STORE_ETAG_MAX];
+	bool wanted;
+	int rc;
+
+	*ret_put = false;
+	pthread_mutex_lock(lock);
+	rc = may_publish(u, call, f, root, &wanted, err);
+	pthread_mutex_unlock(lock);
+	if (rc < 0 || !wanted || (rc = upload_out_store(u, call, o, root, f, err)) < 0)
+		return rc;
+	LS_AUTOLOCK(lock);
+	if ((rc = upload_is_at(u, root, err)) < 0 || (rc = catalog_log_put(u->log, f, err)) < 0)
+		return rc;
+	u->info.has_base |= f->min == 1;
+	*ret_put = true;
+	return 0;
 }
 
 void

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The snapshot that goes with a full image. */
+/* The snapshot that goes with a full image: made of the local file, so that the replica need not be
+ * read, and sent beside the batches that follow. */
 #include "config.h"
 
 #include "engine/base/io.h"
 #include "engine/format/ltx_dec.h"
 #include "engine/sync/upload_impl.h"
-
-#include <inttypes.h>
 
 static int
 source_local(void *arg, uint64_t off, void *p, size_t n, size_t *ret_n, struct ls_err *err)
@@ -55,39 +54,46 @@ write_snapshot(struct upload_local *from, struct upload_out *o, const struct sto
 
 static int
 put_snapshot(struct upload *u, const struct store_call *call, struct upload_local *from,
-	     struct ls_err *err)
+	     uint64_t txid, pthread_mutex_t *lock, struct ls_err *err)
 {
 	LS_AUTO(upload_out_close) struct upload_out o = {.fd = -1, .spill_fd = -1};
 	struct catalog_file f = {.min = 1,
-				 .max = u->info.acked,
+				 .max = txid,
 				 .level = LTX_LEVEL_SNAPSHOT,
 				 .time_ms = from->time_ms,
 				 .time_exact = true};
+	bool put = false;
 	int rc;
 
-	if ((rc = upload_out_open(u, UPLOAD_SNAPSHOT_TMP, &o, err)) < 0 ||
-	    (rc = write_snapshot(from, &o, call, err)) < 0)
+	if ((rc = upload_out_open(u, UPLOAD_LEVEL_TMP, &o, err)) < 0 ||
+	    (rc = write_snapshot(from, &o, call, err)) < 0 ||
+	    (rc = upload_out_publish(u, call, &o, &f, lock, &put, err)) < 0)
 		return rc;
-	if ((rc = upload_out_put(u, call, &o, &f, err)) == 0)
-		upload_interior(u, call, UPLOAD_SNAPSHOT_INTERIOR_TMP, &o, &f);
-	return rc;
+	if (put)
+		upload_interior(u, call, UPLOAD_LEVEL_INTERIOR_TMP, &o, &f);
+	return 0;
 }
 
 int
-upload_snapshot(struct upload *u, const struct store_call *call, uint64_t txid, struct ls_err *err)
+upload_snapshot(struct upload *u, pthread_mutex_t *lock, const struct store_call *call,
+		uint64_t *ret_txid, struct ls_err *err)
 {
 	LS_AUTO(upload_local_close) struct upload_local from = {.fd = -1};
+	uint64_t txid;
 	int rc;
 
-	if (u->info.acked != txid)
-		return ls_err_set(err, -EINVAL, "snapshot of %016" PRIx64 " before its upload",
-				  txid);
-	if (catalog_snapshot(catalog_log_catalog(u->log), txid))
-		return 0; /* merged from the same files */
-	if ((rc = upload_same_root(u, call, err)) < 0 ||
-	    (rc = upload_local_open(u->dir, txid, &from, err)) < 0)
-		return rc;
-	if ((rc = put_snapshot(u, call, &from, err)) == 0)
-		u->info.has_base = true;
+	pthread_mutex_lock(lock);
+	txid = *ret_txid = u->info.image;
+	pthread_mutex_unlock(lock);
+	if (!txid)
+		return 0;
+	rc = upload_local_open(u->dir, txid, &from, err);
+	if (rc == 0)
+		rc = put_snapshot(u, call, &from, txid, lock, err);
+	else if (rc == -ENOENT || rc == -EBADMSG)
+		rc = 0; /* it is merged of what the replica has */
+	LS_AUTOLOCK(lock);
+	if (rc == 0 && u->info.image == txid)
+		u->info.image = 0;
 	return rc;
 }

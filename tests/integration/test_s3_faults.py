@@ -201,6 +201,40 @@ def test_a_delete_that_hangs_holds_nothing_back(gateway, bucket, proxy, shm):
     d.stop()
 
 
+@pytest.mark.parametrize("end", ["the storage is well again", "killed", "the spool is full"])
+def test_a_snapshot_that_fails_holds_nothing_back(gateway, bucket, proxy, shm, end):
+    db, conf, sock, out = (os.path.join(shm, n) for n in ("a.db", "c.yml", "s", "out.db"))
+    c = new_database(db)
+    commit(c, 5, size=100000)
+    open(conf, "w").write(f"socket: {{enabled: true, path: {sock}}}\nspool-max-size: 4MB\n"
+                          f"dbs:\n- path: {db}\n  replica: {{url: '{through(gateway, proxy, bucket)}', sync-interval: 100ms}}\n")
+    tries = []
+
+    def harm(method, target):
+        if "/app/0009/" in target:
+            tries.append(target)
+            return 503
+        return None
+    proxy.harm = harm
+    log = os.path.join(shm, "log")
+    d = Daemon(None, None, log, config=conf).ready()
+    wait_for("the snapshot to fail", lambda: len(tries) >= 2)
+    for _ in range(30 if end == "the spool is full" else 1):    # the image stays here, and counts
+        commit(c, size=300000)
+        litestream("sync", "-wait", "-timeout", "20", "-socket", sock, db)
+    assert not gateway.keys(bucket, "app/0009/")
+    if end == "killed":
+        d.kill()
+        d = Daemon(None, None, log, config=conf).ready()
+    proxy.harm = None
+    wait_for("the snapshot", lambda: gateway.keys(bucket, "app/0009/"), 120)
+    d.stop()
+    restore(gateway.url(bucket), out)
+    live_copy(db, os.path.join(shm, "live.db"))
+    assert_same_database(out, os.path.join(shm, "live.db"))
+    c.close()
+
+
 def random_harm(rnd, one_in=5):
     kinds = ["cut", "stall", "truncate", 500, 503, 429, "late", "refuse"]
     return lambda method, target: rnd.choice(kinds) if rnd.randrange(one_in) == 0 else None
