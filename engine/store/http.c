@@ -6,6 +6,7 @@
 #include "engine/base/clock.h"
 #include "engine/store/curl_api.h"
 #include "engine/store/http_pool.h"
+#include "engine/store/http_silence.h"
 
 #include <ctype.h>
 #include <fcntl.h>
@@ -21,6 +22,8 @@ enum {
 	RECEIVE_BUFFER = 256 << 10,
 	SEND_BUFFER = 512 << 10,
 	ERROR_TEXT_MAX = 300,
+	SILENT_MS = 5000, /* without a sign of life */
+	WAITED_MS = 1000, /* less says nothing of the server */
 };
 
 struct exchange {
@@ -28,7 +31,10 @@ struct exchange {
 	const struct http_request *q;
 	struct http_answer *a;
 	CURL *easy;
+	const char *origin;
 	uint64_t sent, skipped;
+	uint64_t alive_ms; /* when something moved last */
+	bool answered;	   /* a part of an answer has come */
 	bool full;	   /* buf holds all it can, the rest is not wanted */
 	bool failed;	   /* err of the callback is set */
 	struct ls_err err; /* what a callback failed with */
@@ -65,6 +71,8 @@ take_header(char *p, size_t size, size_t n, void *arg)
 {
 	struct exchange *x = arg;
 
+	x->answered = true;
+	x->alive_ms = clock_mono_ms();
 	return http_keep_header(x->a, p, size * n) < 0 ? 0 : size * n;
 }
 
@@ -96,6 +104,7 @@ take_body(char *p, size_t size, size_t n, void *arg)
 	struct exchange *x = arg;
 	long status = 0;
 
+	x->alive_ms = clock_mono_ms();
 	x->api->easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &status);
 	if (x->q->buf && status / 100 == 2)
 		return take_into_buf(x, status, p, size * n);
@@ -119,6 +128,7 @@ give_body(char *p, size_t size, size_t n, void *arg)
 		return CURL_READFUNC_ABORT;
 	}
 	x->sent += len;
+	x->alive_ms = clock_mono_ms();
 	return len;
 }
 
@@ -175,9 +185,14 @@ set_times(struct exchange *x)
 {
 	const struct http_request *q = x->q;
 	unsigned stall_ms = q->stall_ms ? q->stall_ms : HTTP_STALL_MS;
+	unsigned connect_ms = q->connect_ms ? q->connect_ms : HTTP_CONNECT_MS;
+	unsigned patience_ms = q->call ? q->call->patience_ms : 0;
 
-	x->api->easy_setopt(x->easy, CURLOPT_CONNECTTIMEOUT_MS,
-			    (long)(q->connect_ms ? q->connect_ms : HTTP_CONNECT_MS));
+	if (patience_ms && patience_ms < stall_ms)
+		stall_ms = patience_ms;
+	if (patience_ms && patience_ms < connect_ms)
+		connect_ms = patience_ms;
+	x->api->easy_setopt(x->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)connect_ms);
 	x->api->easy_setopt(x->easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
 	x->api->easy_setopt(x->easy, CURLOPT_LOW_SPEED_TIME, (long)((stall_ms + 999) / 1000));
 	x->api->easy_setopt(x->easy, CURLOPT_TCP_KEEPALIVE, 1L);
@@ -249,6 +264,8 @@ wait_some(struct exchange *x, CURLM *multi, struct ls_err *err)
 		ms = call->deadline_ms > now ? call->deadline_ms - now : 0;
 	if (call && call->until_ms)
 		ms = ms < LEASE_POLL_MS ? ms : LEASE_POLL_MS;
+	if (now >= x->alive_ms + SILENT_MS)
+		http_silence_wait(x->origin, x->alive_ms);
 	x->api->multi_poll(multi, &stop, stop.fd >= 0, (int)ms, NULL);
 	return store_call_check(call, err);
 }
@@ -351,6 +368,30 @@ exchange(struct exchange *x, struct http_handle *h, struct ls_err *err)
 	return rc;
 }
 
+/* Unless the server is known to be silent, and that is not waited for. */
+static int
+ask(struct exchange *x, struct http_handle *h, struct ls_err *err)
+{
+	const struct store_call *call = x->q->call;
+	enum http_silence how = http_silence_enter(h->origin, !call || !call->patience_ms);
+	bool gave_up;
+	int rc;
+
+	if (how == HTTP_SILENCE_REFUSED) {
+		rc = ls_err_set(err, -ETIMEDOUT, "%s does not answer", h->origin);
+		if (err)
+			err->retry = false; /* that would be waiting, too */
+		return rc;
+	}
+	x->origin = h->origin;
+	x->alive_ms = clock_mono_ms();
+	rc = exchange(x, h, err);
+	gave_up = rc == -ETIMEDOUT && !x->answered && clock_mono_ms() >= x->alive_ms + WAITED_MS;
+	if (!http_silence_leave(h->origin, how, x->answered, gave_up) && err)
+		err->retry = false;
+	return rc;
+}
+
 int
 http_do(const struct http_request *q, struct http_answer *ret, struct ls_err *err)
 {
@@ -365,7 +406,7 @@ http_do(const struct http_request *q, struct http_answer *ret, struct ls_err *er
 		return rc;
 	x.api = curl_api_get(NULL);
 	x.easy = h->easy;
-	rc = exchange(&x, h, err);
+	rc = ask(&x, h, err);
 	http_pool_give(h);
 	return rc;
 }

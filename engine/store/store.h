@@ -30,6 +30,9 @@ struct store_call {
 	 * ends with -ETIMEDOUT. So nothing is written without a lease (lease.h). */
 	const _Atomic uint64_t *until_ms;
 	enum store_priority priority;
+	/* 0, or others wait for this thread: the call is given up when the server shows no sign of
+	 * life for so long, and at once while it is known that it does not answer. */
+	unsigned patience_ms;
 };
 
 struct store_meta {

@@ -9,7 +9,11 @@
 #include <inttypes.h>
 #include <string.h>
 
-enum { RETRY_BASE_MS = 500, RETRY_MAX_MS = 15000 };
+enum {
+	RETRY_BASE_MS = 500,
+	RETRY_MAX_MS = 15000,
+	PATIENCE_MS = 600000, /* more than a store has itself */
+};
 
 #define MS_NS UINT64_C(1000000)
 
@@ -47,6 +51,7 @@ dbreplica_calling(const struct dbreplica *r, const struct stop *stop, enum store
 	return (struct store_call){
 		.stop = stop,
 		.priority = priority,
+		.patience_ms = PATIENCE_MS,
 		.until_ms = r->lease ? lease_until(leases_lease(r->lease), r->lease_number) : NULL};
 }
 
@@ -71,10 +76,10 @@ dbreplica_check_lease(const struct dbreplica *r, struct ls_err *err)
 
 /* Why it cannot go on from what it has, to our newest batch. */
 static int
-compare(struct dbreplica *r, uint64_t newest, const char **why, struct ls_err *err)
+compare(struct dbreplica *r, const struct store_call *call, uint64_t newest, const char **why,
+	struct ls_err *err)
 {
 	const struct upload_info *info = upload_info(r->upload);
-	struct store_call call = calling(r);
 	struct dbtask *t = r->task;
 	bool same = false, whole = false;
 	int rc;
@@ -89,7 +94,7 @@ compare(struct dbreplica *r, uint64_t newest, const char **why, struct ls_err *e
 		*why = "the replica is ahead of the local record";
 	if (**why)
 		return 0;
-	if ((rc = upload_same_tail(r->upload, &call, &same, err)) < 0 ||
+	if ((rc = upload_same_tail(r->upload, call, &same, err)) < 0 ||
 	    (rc = dbtask_spool_has(t, info->remote_max + 1, newest, &whole, err)) < 0)
 		return rc;
 	r->other_tail = !same;
@@ -112,7 +117,8 @@ is_near(const struct conf_replica *conf)
 }
 
 int
-dbreplica_meet(struct dbreplica *r, bool found, const char **ret_why, struct ls_err *err)
+dbreplica_meet(struct dbreplica *r, bool found, unsigned patience_ms, const char **ret_why,
+	       struct ls_err *err)
 {
 	struct store_call call;
 	int rc = 0;
@@ -122,11 +128,12 @@ dbreplica_meet(struct dbreplica *r, bool found, const char **ret_why, struct ls_
 			 (rc = leases_note(r->lease, err)) < 0))
 		return rc;
 	call = calling(r);
+	call.patience_ms = patience_ms;
 	if ((rc = upload_connect(r->upload, &call, err)) < 0)
 		return rc;
 	atomic_store(&r->acked, upload_info(r->upload)->remote_max);
 	r->near = is_near(r->conf);
-	return found ? compare(r, r->task->capture.pos.txid, ret_why, err) : 0;
+	return found ? compare(r, &call, r->task->capture.pos.txid, ret_why, err) : 0;
 }
 
 /* It answers for the first time since the database was opened. */
@@ -134,15 +141,17 @@ static int
 join(struct dbreplica *r, struct ls_err *err)
 {
 	struct dbtask *t = r->task;
+	struct store_call call;
 	const char *why = "";
 	bool whole = false;
 	int rc;
 
-	if ((rc = dbreplica_meet(r, false, &why, err)) < 0)
+	if ((rc = dbreplica_meet(r, false, PATIENCE_MS, &why, err)) < 0)
 		return rc;
 	if (atomic_load(&r->acked) > atomic_load(&t->staged))
 		return ls_err_set(err, -ESTALE, "the replica is ahead of the local record");
-	if ((rc = compare(r, atomic_load(&t->staged), &why, err)) < 0)
+	call = calling(r);
+	if ((rc = compare(r, &call, atomic_load(&t->staged), &why, err)) < 0)
 		return rc;
 	if (r->other_tail && atomic_load(&r->acked) == atomic_load(&t->staged))
 		return ls_err_set(err, -ESTALE, "the replica has another file of our newest TXID");

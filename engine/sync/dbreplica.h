@@ -78,9 +78,9 @@ void dbreplica_done(struct dbreplica *r);
 void dbreplica_close(struct dbreplica *r);
 
 /* Meets it and finds out what it has. found: the position record can be gone on from. *ret_why: the
- * reason if it cannot go on from what it has, else "". */
-LS_MUST_USE int
-dbreplica_meet(struct dbreplica *r, bool found, const char **ret_why, struct ls_err *err);
+ * reason if it cannot go on from what it has, else "". patience_ms: as for store_call. */
+LS_MUST_USE int dbreplica_meet(struct dbreplica *r, bool found, unsigned patience_ms,
+			       const char **ret_why, struct ls_err *err);
 
 /* The context of calls for it, which end with its lease. */
 struct store_call

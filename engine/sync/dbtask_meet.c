@@ -12,6 +12,9 @@
 #include "engine/sync/dbtask.h"
 
 #include <inttypes.h>
+#include <string.h>
+
+enum { HURRY_MS = 2000, MEET_MS = 10000 };
 
 static int
 read_frame(void *arg, uint32_t k, uint8_t *raw, struct ls_err *err)
@@ -87,33 +90,57 @@ all_fresh(const struct dbtask *t)
 	return fresh;
 }
 
-/* Only if none answers, that is an error. */
+static int
+meet_one(struct dbtask *t, size_t i, bool found, unsigned patience_ms, struct meeting *m,
+	 struct ls_err *err)
+{
+	struct dbreplica *r = &t->replicas[i];
+	int rc = dbreplica_meet(r, found, patience_ms, &m->whys[i], err);
+	uint64_t newest = atomic_load(&r->acked);
+
+	if (rc < 0)
+		return rc;
+	m->met++;
+	m->top = newest > m->top ? newest : m->top;
+	m->good += found && !*m->whys[i];
+	m->clash |= found && r->other_tail && newest == t->capture.pos.txid;
+	if (!*m->why)
+		m->why = m->whys[i];
+	atomic_store(&r->state, DBREPLICA_BEHIND);
+	return 0;
+}
+
+/* *first: the first error. */
+static void
+meet_those(struct dbtask *t, bool near, bool found, unsigned patience_ms, struct meeting *m,
+	   struct ls_err *first)
+{
+	struct ls_err one;
+
+	for (size_t i = 0; i < t->nreplicas; i++) {
+		int rc;
+
+		if ((strcmp(t->replicas[i].conf->type, "file") == 0) != near)
+			continue;
+		if ((rc = meet_one(t, i, found, patience_ms, m, &one)) == 0)
+			continue;
+		if (first->code == 0)
+			*first = one;
+		if (t->nreplicas > 1)
+			dbreplica_note_error(&t->replicas[i], rc, &one);
+	}
+}
+
+/* One that is silent does not keep the others waiting. Only if none answers, that is an error. */
 static int
 meet_all(struct dbtask *t, bool found, struct meeting *m, struct ls_err *err)
 {
-	struct ls_err first = {0}, one;
-	int rc;
+	struct ls_err first = {0};
 
-	for (size_t i = 0; i < t->nreplicas; i++) {
-		struct dbreplica *r = &t->replicas[i];
-		uint64_t newest;
-
-		if ((rc = dbreplica_meet(r, found, &m->whys[i], &one)) < 0) {
-			if (first.code == 0)
-				first = one;
-			if (t->nreplicas > 1)
-				dbreplica_note_error(r, rc, &one);
-			continue;
-		}
-		newest = atomic_load(&r->acked);
-		m->met++;
-		m->top = newest > m->top ? newest : m->top;
-		m->good += found && !*m->whys[i];
-		m->clash |= found && r->other_tail && newest == t->capture.pos.txid;
-		if (!*m->why)
-			m->why = m->whys[i];
-		atomic_store(&r->state, DBREPLICA_BEHIND);
-	}
+	meet_those(t, true, found, MEET_MS, m, &first);
+	meet_those(t, false, found, t->nreplicas > 1 ? HURRY_MS : MEET_MS, m, &first);
+	if (m->met == 0 && t->nreplicas > 1)
+		meet_those(t, false, found, MEET_MS, m, &first);
 	if (m->met)
 		return 0;
 	/* A storage that is busy is not asked again at once. */

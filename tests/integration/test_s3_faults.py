@@ -4,8 +4,10 @@ import errno
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -174,6 +176,34 @@ def test_deletes_are_refused(gateway, bucket, proxy, shm):
     assert_same_database(out, os.path.join(shm, "live.db"))
 
 
+def test_deletes_that_are_not_done(gateway, bucket, proxy, shm):
+    """A storage that says "deleted" and keeps the object: the audit finds it, and it is deleted again."""
+    db, conf = os.path.join(shm, "a.db"), os.path.join(shm, "c.yml")
+    c = new_database(db)
+    open(conf, "w").write("levels: [{interval: 1s}]\nl0-retention: 1s\nl0-retention-check-interval: 1s\nvalidation: {interval: 1s}\n"
+                          f"dbs:\n- path: {db}\n  replica: {{url: '{through(gateway, proxy, bucket, timeout='30s')}', sync-interval: 100ms}}\n")
+    said = []
+
+    def harm(method, target):
+        if "?delete" in target and not said:
+            said.append(gateway.keys(bucket, "app/0000/"))
+            return 200
+        return None
+    proxy.harm = harm
+    d = Daemon(None, None, os.path.join(shm, "log"), config=conf).ready()
+    d.wait_log("snapshot complete")
+
+    def deletes():
+        commit(c)
+        return said
+    wait_for("a delete", deletes, 60)
+    old = set(said[0][:-1])
+    wait_for("the old batches to go", lambda: not old & set(gateway.keys(bucket, "app/0000/")), 60)
+    c.close()
+    d.stop()
+    assert "appeared in the replica" in d.text()
+
+
 def test_a_delete_that_hangs_holds_nothing_back(gateway, bucket, proxy, shm):
     db, conf, sock = (os.path.join(shm, n) for n in ("a.db", "c.yml", "s"))
     c = new_database(db)
@@ -326,6 +356,52 @@ def test_a_dead_bucket_holds_nothing_back(gateway, bucket, proxy, shm):
     litestream("replicate", "-once", "-config", conf)
     restore(gateway.url(bucket), os.path.join(shm, "far.db"))
     assert check_state(os.path.join(shm, "far.db")) == last_committed(ledger)
+
+
+class Mute:
+    """A server that takes connections and requests, and says nothing."""
+
+    def __init__(self):
+        self.s, self.all = socket.create_server(("127.0.0.1", 0), backlog=512), []
+        self.port = self.s.getsockname()[1]
+        threading.Thread(target=self.take, daemon=True).start()
+
+    def take(self):
+        with contextlib.suppress(OSError):
+            while True:
+                self.all.append(self.s.accept()[0])
+
+    def close(self):
+        for s in [self.s, *self.all]:
+            s.close()
+
+
+def test_a_bucket_without_an_answer_holds_nothing_back(gateway, bucket, shm):
+    """Nor those of other databases, of which each has one directory and two buckets."""
+    mute, dbs = Mute(), [os.path.join(shm, f"{i}.db") for i in range(8)]
+    conf, log = os.path.join(shm, "c.yml"), os.path.join(shm, "log")
+    with open(conf, "w", encoding="utf8") as f:
+        f.write("dbs:\n")
+        for i, db in enumerate(dbs):
+            commit(new_database(db))
+            f.write(f"- path: {db}\n  replicas:\n"
+                    f"  - {{name: mute, url: '{gateway.url(bucket, path=f'mute{i}', endpoint=f'http://127.0.0.1:{mute.port}')}'}}\n"
+                    f"  - {{name: far, url: '{gateway.url(bucket, path=f'far{i}')}'}}\n"
+                    f"  - {{name: near, path: {shm}/near{i}}}\n")
+    with Daemon(None, None, log, config=conf) as d:
+        d.wait_log("waiting for the storage to answer")
+        for i in range(len(dbs)):
+            wait_for("the other two", lambda: os.path.isdir(f"{shm}/near{i}/ltx/0") and gateway.keys(bucket, f"far{i}/0000/"), 50)
+    mute.close()
+
+
+def test_no_answer_is_said(bucket, gateway, shm):
+    """And not waited for again and again."""
+    mute = Mute()
+    p = litestream("restore", "-o", os.path.join(shm, "out.db"), gateway.url(bucket, endpoint=f"http://127.0.0.1:{mute.port}", timeout="6s"), ok=False)
+    assert "waiting for the storage to answer" in p.out and "too slow" in p.err, p.out + p.err
+    assert len(mute.all) <= 2, "the two listings"
+    mute.close()
 
 
 # ---- the mount ----

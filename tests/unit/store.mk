@@ -7,3 +7,5 @@ UNIT_TESTS += tests/unit/test_s3_place
 tests_unit_test_s3_place_SOURCES = tests/unit/test_s3_place.c
 UNIT_TESTS += tests/unit/test_store_wrappers
 tests_unit_test_store_wrappers_SOURCES = tests/unit/test_store_wrappers.c $(STORE_DRIVERS)
+UNIT_TESTS += tests/unit/test_http_silence
+tests_unit_test_http_silence_SOURCES = tests/unit/test_http_silence.c
