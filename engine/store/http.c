@@ -252,6 +252,12 @@ set_all(struct exchange *x, const struct curl_slist *headers)
 	set_body(x);
 }
 
+static bool
+is_patient(const struct exchange *x)
+{
+	return !x->q->call || !x->q->call->patience_ms;
+}
+
 static int
 wait_some(struct exchange *x, CURLM *multi, struct ls_err *err)
 {
@@ -264,8 +270,8 @@ wait_some(struct exchange *x, CURLM *multi, struct ls_err *err)
 		ms = call->deadline_ms > now ? call->deadline_ms - now : 0;
 	if (call && call->until_ms)
 		ms = ms < LEASE_POLL_MS ? ms : LEASE_POLL_MS;
-	if (now >= x->alive_ms + SILENT_MS)
-		http_silence_wait(x->origin, x->alive_ms);
+	if (!x->answered && now >= x->alive_ms + SILENT_MS)
+		(void)http_silence_wait(x->origin, x->alive_ms, is_patient(x));
 	x->api->multi_poll(multi, &stop, stop.fd >= 0, (int)ms, NULL);
 	return store_call_check(call, err);
 }
@@ -372,22 +378,22 @@ exchange(struct exchange *x, struct http_handle *h, struct ls_err *err)
 static int
 ask(struct exchange *x, struct http_handle *h, struct ls_err *err)
 {
-	const struct store_call *call = x->q->call;
-	enum http_silence how = http_silence_enter(h->origin, !call || !call->patience_ms);
-	bool gave_up;
+	bool use = true;
 	int rc;
 
-	if (how == HTTP_SILENCE_REFUSED) {
-		rc = ls_err_set(err, -ETIMEDOUT, "%s does not answer", h->origin);
-		if (err)
-			err->retry = false; /* that would be waiting, too */
-		return rc;
-	}
 	x->origin = h->origin;
 	x->alive_ms = clock_mono_ms();
-	rc = exchange(x, h, err);
-	gave_up = rc == -ETIMEDOUT && !x->answered && clock_mono_ms() >= x->alive_ms + WAITED_MS;
-	if (!http_silence_leave(h->origin, how, x->answered, gave_up) && err)
+	if (!http_silence_enter(h->origin, is_patient(x))) {
+		rc = ls_err_set(err, -ETIMEDOUT, "%s does not answer", h->origin);
+		use = false; /* that would be waiting, too */
+	} else {
+		rc = exchange(x, h, err);
+		if (x->answered)
+			http_silence_end(h->origin);
+		else if (rc == -ETIMEDOUT && clock_mono_ms() >= x->alive_ms + WAITED_MS)
+			use = http_silence_wait(h->origin, x->alive_ms, is_patient(x));
+	}
+	if (!use && err)
 		err->retry = false;
 	return rc;
 }

@@ -10,12 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PROBE_MS = 5000 };
+enum { PROBE_MS = 10000 };
 
 struct server {
 	struct server *next;
-	uint64_t answered_ms, probe_ms; /* the last answer; when it may be asked again */
-	bool silent, probing;
+	uint64_t answered_ms; /* 0: never */
+	uint64_t probe_ms;    /* while it is silent: when it may be asked */
+	bool silent, told;
 	char origin[];
 };
 
@@ -39,62 +40,53 @@ find(const char *origin)
 	return s;
 }
 
-static void
-set_silent(struct server *s)
-{
-	if (!s->silent)
-		log_write(LOG_INFO, "waiting for the storage to answer",
-			  LOG_STR("endpoint", s->origin));
-	s->silent = true;
-}
-
-enum http_silence
+bool
 http_silence_enter(const char *origin, bool patient)
 {
-	struct server *s;
-	bool early;
-
-	LS_AUTOLOCK(&lock);
-	if (!(s = find(origin)) || !s->silent)
-		return HTTP_SILENCE_GO;
-	early = clock_mono_ms() < s->probe_ms;
-	if (patient)
-		return early && !s->answered_ms ? HTTP_SILENCE_REFUSED : HTTP_SILENCE_GO;
-	if (early || s->probing)
-		return HTTP_SILENCE_REFUSED;
-	s->probing = true;
-	return HTTP_SILENCE_PROBE;
-}
-
-void
-http_silence_wait(const char *origin, uint64_t since_ms)
-{
+	uint64_t now = clock_mono_ms();
 	struct server *s;
 
 	LS_AUTOLOCK(&lock);
-	if ((s = find(origin)) && s->answered_ms < since_ms)
-		set_silent(s);
+	if (!(s = find(origin)) || !s->silent || (patient && s->answered_ms))
+		return true;
+	if (now < s->probe_ms)
+		return false;
+	s->probe_ms = now + PROBE_MS;
+	return true;
 }
 
 bool
-http_silence_leave(const char *origin, enum http_silence how, bool answered, bool gave_up)
+http_silence_wait(const char *origin, uint64_t since_ms, bool patient)
+{
+	struct server *s;
+
+	LS_AUTOLOCK(&lock);
+	if (!(s = find(origin)) || s->answered_ms >= since_ms)
+		return true;
+	if (!s->told)
+		log_write(LOG_INFO, "waiting for the storage to answer",
+			  LOG_STR("endpoint", s->origin));
+	s->told = true;
+	if (patient && s->answered_ms)
+		return true;
+	s->silent = true;
+	/* One that has answered before is asked once more at once: it may have been the connection,
+	 * or that request. */
+	if (!s->answered_ms)
+		s->probe_ms = clock_mono_ms() + PROBE_MS;
+	return s->answered_ms;
+}
+
+void
+http_silence_end(const char *origin)
 {
 	struct server *s;
 
 	LS_AUTOLOCK(&lock);
 	if (!(s = find(origin)))
-		return true;
-	if (how == HTTP_SILENCE_PROBE)
-		s->probing = false;
-	if (gave_up) {
-		set_silent(s);
-		s->probe_ms = clock_mono_ms() + PROBE_MS;
-	}
-	if (!answered)
-		return !gave_up || s->answered_ms;
-	if (s->silent)
+		return;
+	if (s->told)
 		log_write(LOG_INFO, "the storage answers again", LOG_STR("endpoint", s->origin));
-	s->silent = false;
+	s->silent = s->told = false;
 	s->answered_ms = clock_mono_ms();
-	return true;
 }

@@ -51,7 +51,7 @@ dbreplica_calling(const struct dbreplica *r, const struct stop *stop, enum store
 	return (struct store_call){
 		.stop = stop,
 		.priority = priority,
-		.patience_ms = PATIENCE_MS,
+		.patience_ms = priority == STORE_PRIO_CAPTURE ? PATIENCE_MS : 0,
 		.until_ms = r->lease ? lease_until(leases_lease(r->lease), r->lease_number) : NULL};
 }
 

@@ -220,12 +220,13 @@ def test_a_delete_that_hangs_holds_nothing_back(gateway, bucket, proxy, shm):
     proxy.harm = harm
     d = Daemon(None, None, os.path.join(shm, "log"), config=conf).ready()
 
-    def deletes():
+    def merged():
         commit(c)
-        return len(hangs) >= 4      # by now it is tried again for the third time, two seconds apart
-    wait_for("a delete", deletes, 60)
+        return len(gateway.keys(bucket, "app/0001/")) >= 2
+    wait_for("level 1", merged, 60)
+    wait_for("a delete", lambda: len(hangs) >= 4, 60)   # by now it is tried for the third time
     commit(c)
-    litestream("sync", "-wait", "-timeout", "5", "-socket", sock, db)
+    litestream("sync", "-wait", "-timeout", "15", "-socket", sock, db)
     c.close()
     proxy.harm = None
     d.stop()

@@ -7,37 +7,35 @@
 
 static const char one[] = "http://one:80", other[] = "http://other:80";
 
-static void
-test_one_goes_to_see(void)
+/* For longer than since the last answer. */
+static bool
+waited(const char *origin)
 {
-	uint64_t since = clock_mono_ms();
-
-	is_int(http_silence_enter(one, false), HTTP_SILENCE_GO, "nothing is known: it is asked");
-	http_silence_wait(one, since);
-	is_int(http_silence_enter(one, false), HTTP_SILENCE_PROBE, "it waits: one goes to see");
-	is_int(http_silence_enter(one, false), HTTP_SILENCE_REFUSED, "only one");
-	is_int(http_silence_enter(one, true), HTTP_SILENCE_GO, "who is patient may wait, too");
-	is_int(http_silence_enter(other, false), HTTP_SILENCE_GO, "another server is another one");
-	ok(http_silence_leave(one, HTTP_SILENCE_PROBE, false, false), "it may be tried again");
-	is_int(http_silence_enter(one, false), HTTP_SILENCE_PROBE, "it was stopped: another one");
-	ok(http_silence_leave(one, HTTP_SILENCE_PROBE, true, false), "an answer");
-	is_int(http_silence_enter(one, false), HTTP_SILENCE_GO, "it has answered");
+	return http_silence_wait(origin, clock_mono_ms() + 1, false);
 }
 
 static void
-test_given_up(void)
+test_one_goes_to_see(void)
 {
-	ok(http_silence_leave(one, HTTP_SILENCE_GO, false, true), "one that has answered before");
-	is_int(http_silence_enter(one, false), HTTP_SILENCE_REFUSED, "a while nobody goes to see");
-	ok(http_silence_leave(one, HTTP_SILENCE_GO, true, false), "an answer");
-	is_int(http_silence_enter(one, false), HTTP_SILENCE_GO, "somebody got it");
+	ok(http_silence_enter(one, false), "nothing is known: it is asked");
+	http_silence_end(one);
+	ok(waited(one), "it has answered before: it may be tried again");
+	ok(http_silence_enter(one, false), "one goes to see");
+	ok(!http_silence_enter(one, false), "only one");
+	ok(http_silence_enter(one, true), "who is patient may wait, too");
+	ok(http_silence_enter(other, false), "another server is another one");
+	ok(waited(one) && !http_silence_enter(one, false), "it is no better: nobody for a while");
+	http_silence_end(one);
+	ok(http_silence_enter(one, false) && http_silence_enter(one, false), "it has answered");
 }
 
 static void
 test_never_an_answer(void)
 {
-	ok(!http_silence_leave(other, HTTP_SILENCE_GO, false, true), "it is no use to try again");
-	is_int(http_silence_enter(other, true), HTTP_SILENCE_REFUSED, "nobody waits for it");
+	ok(!waited(other), "it is no use to try again");
+	ok(!http_silence_enter(other, true), "nobody waits for it");
+	http_silence_end(other);
+	ok(http_silence_enter(other, true), "it has answered");
 }
 
 static void
@@ -45,16 +43,19 @@ test_slow(void)
 {
 	uint64_t since = clock_mono_ms();
 
-	ok(http_silence_leave(one, HTTP_SILENCE_GO, true, false), "an answer");
-	http_silence_wait(one, since);
-	is_int(http_silence_enter(one, false), HTTP_SILENCE_GO, "slow, while others are answered");
+	http_silence_end(one);
+	ok(http_silence_wait(one, since, false) && http_silence_enter(one, false) &&
+		   http_silence_enter(one, false),
+	   "a slow request, while others are answered");
+	ok(http_silence_wait(one, clock_mono_ms() + 1, true) && http_silence_enter(one, false) &&
+		   http_silence_enter(one, false),
+	   "one that takes its time");
 }
 
 int
 main(void)
 {
 	test_one_goes_to_see();
-	test_given_up();
 	test_never_an_answer();
 	test_slow();
 	return tap_done();
