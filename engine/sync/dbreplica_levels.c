@@ -142,13 +142,16 @@ note_error(struct dbreplica *r, int rc, const struct ls_err *err, uint64_t wait_
 	r->levels_err = *err;
 }
 
+/* A few tries, which a stop does not end: the transfer may be nearly done. */
 int
 dbreplica_snapshot(struct dbreplica *r, struct ls_err *err)
 {
-	struct store_call call = dbreplica_calling(r, r->task->abort, STORE_PRIO_BACKGROUND);
+	struct store_call call = dbreplica_calling(r, r->task->abort, STORE_PRIO_CAPTURE);
 	uint64_t image = dbreplica_image(r), txid = 0;
-	int rc = upload_snapshot(r->upload, &r->uploading, &call, &txid, err);
+	int rc;
 
+	call.patience_ms = 0;
+	rc = upload_snapshot(r->upload, &r->uploading, &call, &txid, err);
 	if (rc == 0 && txid)
 		log_write(LOG_INFO, "snapshot complete", LOG_STR("db", r->task->name),
 			  LOG_STR("replica", r->conf->name), LOG_TXID("txid", txid));

@@ -20,13 +20,28 @@ send_to_all(struct dbtask *t, struct ls_err *err)
 		struct dbreplica *r = &t->replicas[i];
 		int rc = dbreplica_try(r, &one);
 
-		if (rc == 0)
-			rc = dbreplica_snapshot(r, &one);
 		atomic_store(&r->failing, rc < 0);
 		if (rc < 0 && first == 0) {
 			first = rc;
 			if (err)
 				*err = one;
+		}
+	}
+	return first;
+}
+
+static int
+make_snapshots(struct dbtask *t, struct ls_err *err)
+{
+	struct ls_err one;
+	int first = 0;
+
+	for (size_t i = 0; t->state == DBTASK_OPEN && i < t->nreplicas; i++) {
+		int rc = dbreplica_snapshot(&t->replicas[i], &one);
+
+		if (rc < 0 && first == 0) {
+			first = rc;
+			*err = one;
 		}
 	}
 	return first;
@@ -85,6 +100,11 @@ dbtask_finish(struct dbtask *t, uint64_t end_ms, struct ls_err *err)
 	if (t->state != DBTASK_OPEN && !patient)
 		return ls_err_set(err, -ENOENT, "database '%s': no position, waiting for data: %s",
 				  t->conf->path, t->waiting);
+	if ((rc = make_snapshots(t, err)) < 0 && !patient)
+		return ls_err_wrap(err, rc, "the snapshot of database '%s'", t->conf->path);
+	if (rc < 0)
+		log_write(LOG_WARN, "a snapshot is missing, and is to be merged later",
+			  LOG_STR("db", t->conf->path), LOG_STR("error", err->msg));
 	return 0;
 }
 

@@ -232,7 +232,7 @@ def test_a_delete_that_hangs_holds_nothing_back(gateway, bucket, proxy, shm):
     d.stop()
 
 
-@pytest.mark.parametrize("end", ["the storage is well again", "killed", "the spool is full"])
+@pytest.mark.parametrize("end", ["the storage is well again", "killed", "stopped", "the spool is full"])
 def test_a_snapshot_that_fails_holds_nothing_back(gateway, bucket, proxy, shm, end):
     db, conf, sock, out = (os.path.join(shm, n) for n in ("a.db", "c.yml", "s", "out.db"))
     c = new_database(db)
@@ -256,6 +256,11 @@ def test_a_snapshot_that_fails_holds_nothing_back(gateway, bucket, proxy, shm, e
     assert not gateway.keys(bucket, "app/0009/")
     if end == "killed":
         d.kill()
+        d = Daemon(None, None, log, config=conf).ready()
+    elif end == "stopped":              # all is there that was committed
+        d.stop()
+        p = litestream("replicate", "-once", "-config", conf, ok=None)
+        assert p.rc == 0, p.err
         d = Daemon(None, None, log, config=conf).ready()
     proxy.harm = None
     wait_for("the snapshot", lambda: gateway.keys(bucket, "app/0009/"), 120)
