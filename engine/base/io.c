@@ -79,6 +79,18 @@ io_open(const char *path, int flags, mode_t mode, struct ls_err *err)
 }
 
 int
+io_create(const char *path, int flags, mode_t mode, struct ls_err *err)
+{
+	int fd = io_open(path, flags | O_CREAT | O_EXCL, mode, err), rc;
+
+	if (fd != -EEXIST)
+		return fd;
+	if ((rc = io_unlink(path, err)) < 0)
+		return rc;
+	return io_open(path, flags | O_CREAT | O_EXCL, mode, err);
+}
+
+int
 io_close(int fd, const char *path, struct ls_err *err)
 {
 	if (ops->close(fd) < 0 && errno != EINTR)

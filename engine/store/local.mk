@@ -7,7 +7,8 @@ engine_libengine_a_SOURCES += \
 	engine/store/digest.c engine/store/digest.h \
 	engine/store/dynlib.c engine/store/dynlib.h \
 	engine/store/http.c engine/store/http.h \
-	engine/store/http_pool.c engine/store/http_pool.h engine/store/http_silence.c engine/store/http_silence.h \
+	engine/store/http_pool.c engine/store/http_pool.h \
+	engine/store/http_silence.c engine/store/http_silence.h \
 	engine/store/s3_call.c engine/store/s3_call.h \
 	engine/store/s3_config.c engine/store/s3_config.h \
 	engine/store/s3_error.c engine/store/s3_error.h \

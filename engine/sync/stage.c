@@ -36,7 +36,7 @@ stage_begin(struct statedir *dir, uint64_t txid, struct stage_file *ret, struct 
 		return ls_err_set(err, -ENOMEM, "stage: out of memory");
 	memcpy(f->tmp, path, n);
 	memcpy(f->tmp + n, ".tmp", sizeof ".tmp");
-	f->fd = io_open(f->tmp, O_RDWR | O_CREAT | O_TRUNC, dir->file_mode, err);
+	f->fd = io_create(f->tmp, O_RDWR, dir->file_mode, err);
 	if (f->fd < 0)
 		return f->fd;
 	if (dir->others)
@@ -209,7 +209,7 @@ stage_spill_open(const struct statedir *dir, int *ret_fd, struct ls_err *err)
 
 	if (!path)
 		return ls_err_set(err, -ENOMEM, "stage: out of memory");
-	if ((fd = io_open(path, O_RDWR | O_CREAT | O_TRUNC, 0600, err)) < 0)
+	if ((fd = io_create(path, O_RDWR, 0600, err)) < 0)
 		return fd;
 	if ((rc = io_unlink(path, err)) < 0)
 		return rc;

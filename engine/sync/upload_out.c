@@ -20,7 +20,7 @@ upload_out_open(const struct upload *u, const char *name, struct upload_out *ret
 	ls_buf_init(&o->pending, PENDING);
 	if (!(o->path = io_join(u->home, name)))
 		return ls_err_set(err, -ENOMEM, "upload: out of memory");
-	if ((o->fd = io_open(o->path, O_RDWR | O_CREAT | O_TRUNC, dir->file_mode, err)) < 0)
+	if ((o->fd = io_create(o->path, O_RDWR, dir->file_mode, err)) < 0)
 		return o->fd;
 	if ((rc = stage_spill_open(dir, &o->spill_fd, err)) < 0)
 		return rc;

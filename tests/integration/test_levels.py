@@ -370,6 +370,33 @@ def test_retention_can_be_off(place, shm):
     check_level0(replica)
 
 
+def test_a_name_that_was_not_removed(shm):
+    """The file that became an object has a second name, because removing it failed: it is not written again."""
+    db, replica = os.path.join(shm, "a.db"), os.path.join(shm, "rep")
+    c = new_database(db)
+    with Daemon(db, replica, os.path.join(shm, "log"), config=configure(shm, db, replica)).ready() as d:
+        def level1(n):
+            commit(c)
+            return levels(replica)[1] >= n
+        wait_for("level 1", lambda: level1(1))
+        first = f"{replica}/ltx/1/{sorted(os.listdir(replica + '/ltx/1'))[0]}"
+        kept = os.path.join(shm, "kept")
+        os.link(first, kept)
+        before = sha(kept)
+        second = os.path.join(shm, ".a.db-litestream", "replicas", "file", "level.tmp")
+
+        def linked():
+            with contextlib.suppress(FileExistsError):
+                os.link(kept, second)
+                return True
+            return False
+        wait_for("a moment without a merge", linked)
+        wait_for("another merge", lambda: commit(c) or not os.path.exists(second) or not os.path.samefile(second, kept))
+        d.stop()
+    assert sha(kept) == before
+    check_level0(replica)
+
+
 def test_what_happens_behind_our_back_is_seen(shm):
     """The audit: an object that was deleted by somebody, one that somebody wrote, and a merge that is read back."""
     db, replica = os.path.join(shm, "a.db"), os.path.join(shm, "rep")
