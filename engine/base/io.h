@@ -50,8 +50,8 @@ extern const struct io_ops io_system;	   /* the kernel's */
 void io_set_ops(const struct io_ops *ops); /* NULL: io_system */
 
 LS_MUST_USE int io_open(const char *path, int flags, mode_t mode, struct ls_err *err);
-/* A new file: what has this name is removed, and never opened: it may be another name of a file that
- * counts. flags: besides O_CREAT and O_EXCL. */
+/* A new file: what has this name is removed, and never opened: it may be another name of a file
+ * that counts. flags: besides O_CREAT and O_EXCL. */
 LS_MUST_USE int io_create(const char *path, int flags, mode_t mode, struct ls_err *err);
 LS_MUST_USE int io_close(int fd, const char *path, struct ls_err *err);
 
