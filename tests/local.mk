@@ -36,7 +36,7 @@ check-fault:
 check-integration:
 	$(MAKE) check TESTS='$(INTEGRATION_TESTS)'
 # What costs seconds there; "make check-valgrind VALGRIND_TESTS='...'" for others.
-VALGRIND_TESTS = tests/unit/test_catalog_log tests/unit/test_child tests/unit/test_conf \
+VALGRIND_TESTS = tests/unit/test_catalog_log tests/unit/test_child tests/unit/test_conf tests/unit/test_conf_files \
 	tests/unit/test_conf_dir tests/unit/test_continuity tests/unit/test_job \
 	tests/unit/test_plan tests/unit/test_position tests/unit/test_restore \
 	tests/unit/test_store_contract tests/unit/test_timers tests/unit/test_url

@@ -114,6 +114,8 @@ const struct conf_replica *conf_find_replica(const struct conf_db *db, const cha
  * give up. As one of its replicas says; else waiting if it has a lease. */
 bool conf_stands_by(const struct conf_db *db);
 
+/* A directory, of this host or mounted. */
+bool conf_replica_is_file(const struct conf_replica *r);
 /* A replica from its URL alone, as restore, ltx and mount take it. */
 LS_MUST_USE int
 conf_replica_from_url(const char *url, struct conf_replica *ret, struct ls_err *err);

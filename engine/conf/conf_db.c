@@ -199,10 +199,10 @@ read_lease(struct conf_yaml *y, yaml_node_t *node, const struct conf_db_settings
 	int rc;
 
 	/* One at the top is for those that can have it; that of the URL wins. */
-	if (given(lease) && (strcmp(ret->type, "file") != 0 || given(own->lease)) &&
-	    !ret->lease_ms && (rc = conf_replica_lease(lease, &ret->lease_ms, err)) < 0)
+	if (given(lease) && (!conf_replica_is_file(ret) || given(own->lease)) && !ret->lease_ms &&
+	    (rc = conf_replica_lease(lease, &ret->lease_ms, err)) < 0)
 		return conf_yaml_wrap(y, node, rc, err);
-	if (ret->lease_ms && strcmp(ret->type, "file") == 0)
+	if (ret->lease_ms && conf_replica_is_file(ret))
 		return conf_yaml_error(y, node, err,
 				       "lease: a replica of type file cannot have one: remove the "
 				       "key, or use s3");

@@ -244,6 +244,12 @@ conf_replica_build(const char *url, const struct conf_db_settings *settings,
 		    ret, err);
 }
 
+bool
+conf_replica_is_file(const struct conf_replica *r)
+{
+	return strcmp(r->type, "file") == 0;
+}
+
 int
 conf_replica_from_url(const char *url, struct conf_replica *ret, struct ls_err *err)
 {

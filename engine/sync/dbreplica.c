@@ -110,7 +110,7 @@ is_near(const struct conf_replica *conf)
 {
 	ls_autoclose int fd = -1;
 
-	if (strcmp(conf->type, "file") != 0)
+	if (!conf_replica_is_file(conf))
 		return false;
 	fd = io_open(conf->path, O_RDONLY | O_DIRECTORY, 0, NULL);
 	return fd >= 0 && !io_remote_fs(fd);

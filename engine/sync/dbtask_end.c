@@ -9,39 +9,29 @@
 
 enum { AGAIN_MS = 30000 };
 
+static int
+send_batches(struct dbreplica *r, struct ls_err *err)
+{
+	int rc = dbreplica_try(r, err);
+
+	atomic_store(&r->failing, rc < 0);
+	return rc;
+}
+
 /* The first error; the others get what they can. */
 static int
-send_to_all(struct dbtask *t, struct ls_err *err)
+for_all(struct dbtask *t, int (*fn)(struct dbreplica *, struct ls_err *), struct ls_err *err)
 {
 	struct ls_err one;
 	int first = 0;
 
 	for (size_t i = 0; i < t->nreplicas; i++) {
-		struct dbreplica *r = &t->replicas[i];
-		int rc = dbreplica_try(r, &one);
+		int rc = fn(&t->replicas[i], &one);
 
-		atomic_store(&r->failing, rc < 0);
 		if (rc < 0 && first == 0) {
 			first = rc;
 			if (err)
 				*err = one;
-		}
-	}
-	return first;
-}
-
-static int
-make_snapshots(struct dbtask *t, struct ls_err *err)
-{
-	struct ls_err one;
-	int first = 0;
-
-	for (size_t i = 0; t->state == DBTASK_OPEN && i < t->nreplicas; i++) {
-		int rc = dbreplica_snapshot(&t->replicas[i], &one);
-
-		if (rc < 0 && first == 0) {
-			first = rc;
-			*err = one;
 		}
 	}
 	return first;
@@ -53,14 +43,14 @@ finish_once(struct dbtask *t, struct ls_err *err)
 	int rc = dbtask_open_or_capture(t, err);
 
 	/* The spool is full: there is room once what waits is uploaded. */
-	if (rc == -ENOSPC && dbtask_can_upload(t) && (rc = send_to_all(t, err)) == 0)
+	if (rc == -ENOSPC && dbtask_can_upload(t) && (rc = for_all(t, send_batches, err)) == 0)
 		rc = dbtask_open_or_capture(t, err);
 	if (rc < 0 || t->state != DBTASK_OPEN)
 		return rc;
-	if ((rc = send_to_all(t, err)) < 0)
+	if ((rc = for_all(t, send_batches, err)) < 0)
 		return rc;
 	if (dbtask_wants_base(t) &&
-	    ((rc = dbtask_open_or_capture(t, err)) < 0 || (rc = send_to_all(t, err)) < 0))
+	    ((rc = dbtask_open_or_capture(t, err)) < 0 || (rc = for_all(t, send_batches, err)) < 0))
 		return rc;
 	if (dbtask_acked(t) < atomic_load(&t->staged))
 		return ls_err_set(err, -EAGAIN, "a replica is not whole yet");
@@ -100,7 +90,9 @@ dbtask_finish(struct dbtask *t, uint64_t end_ms, struct ls_err *err)
 	if (t->state != DBTASK_OPEN && !patient)
 		return ls_err_set(err, -ENOENT, "database '%s': no position, waiting for data: %s",
 				  t->conf->path, t->waiting);
-	if ((rc = make_snapshots(t, err)) < 0 && !patient)
+	if (t->state == DBTASK_OPEN)
+		rc = for_all(t, dbreplica_snapshot, err);
+	if (rc < 0 && !patient)
 		return ls_err_wrap(err, rc, "the snapshot of database '%s'", t->conf->path);
 	if (rc < 0)
 		log_write(LOG_WARN, "a snapshot is missing, and is to be merged later",
@@ -119,7 +111,7 @@ dbtask_leave(struct dbtask *t, struct ls_err *err)
 		t->state = DBTASK_PARKED;
 	}
 	if (dbtask_can_upload(t))
-		rc = send_to_all(t, err);
+		rc = for_all(t, send_batches, err);
 	else if (atomic_load(&t->staged) > dbtask_acked(t))
 		rc = ls_err_set(err, -EIO,
 				"the replica could not be reached while its files were open");

@@ -25,7 +25,7 @@ dbtask_init_tokens(struct dbtask *t)
 {
 	for (size_t i = 0; i < t->nreplicas; i++) {
 		const struct conf_replica *c = t->replicas[i].conf;
-		bool file = strcmp(c->type, "file") == 0, local = file && !c->sync_interval_set;
+		bool file = conf_replica_is_file(c), local = file && !c->sync_interval_set;
 		double rate = local ? 10 : 1000.0 / (double)c->sync_interval_ms;
 
 		t->far |= !file;

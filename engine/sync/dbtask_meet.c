@@ -120,7 +120,7 @@ meet_those(struct dbtask *t, bool near, bool found, unsigned patience_ms, struct
 	for (size_t i = 0; i < t->nreplicas; i++) {
 		int rc;
 
-		if ((strcmp(t->replicas[i].conf->type, "file") == 0) != near)
+		if (conf_replica_is_file(t->replicas[i].conf) != near)
 			continue;
 		if ((rc = meet_one(t, i, found, patience_ms, m, &one)) == 0)
 			continue;

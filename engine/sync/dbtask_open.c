@@ -62,7 +62,7 @@ open_state(struct dbtask *t, bool *ret_found, struct ls_err *err)
 		if ((rc = upload_open(&t->dir, r->conf, i > 0, &r->counts, &r->upload, err)) < 0)
 			break;
 		r->acked = upload_info(r->upload)->acked;
-		if (t->conf->levels.n && strcmp(r->conf->type, "file") != 0)
+		if (t->conf->levels.n && !conf_replica_is_file(r->conf))
 			rc = upload_keep_recent(r->upload, err);
 	}
 	return rc;

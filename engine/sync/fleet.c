@@ -346,7 +346,7 @@ static bool
 any_far(const struct conf_db *db)
 {
 	for (size_t i = 0; i < db->nreplicas; i++)
-		if (strcmp(db->replicas[i].type, "file") != 0)
+		if (!conf_replica_is_file(&db->replicas[i]))
 			return true;
 	return false;
 }

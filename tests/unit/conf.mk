@@ -1,5 +1,8 @@
 UNIT_TESTS += tests/unit/test_conf
-tests_unit_test_conf_SOURCES = tests/unit/test_conf.c
+tests_unit_test_conf_SOURCES = tests/unit/test_conf.c tests/unit/test_conf_load.h
+
+UNIT_TESTS += tests/unit/test_conf_files
+tests_unit_test_conf_files_SOURCES = tests/unit/test_conf_files.c tests/unit/test_conf_load.h
 
 UNIT_TESTS += tests/unit/test_conf_scalar
 tests_unit_test_conf_scalar_SOURCES = tests/unit/test_conf_scalar.c
