@@ -64,7 +64,7 @@ exec(sqlite3 *conn, const char *sql, struct ls_err *err)
 {
 	int rc = sqlite3_exec(conn, sql, NULL, NULL, NULL);
 
-	return rc == SQLITE_OK ? 0 : db_sqlite_error(conn, rc, sql, err);
+	return rc == SQLITE_OK ? 0 : db_sqlite_error(conn, rc, "open database", err);
 }
 
 /* The first column of the first row as text; "" without one. */

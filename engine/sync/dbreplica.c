@@ -217,8 +217,7 @@ send_base(struct dbreplica *r, const struct store_call *call, struct ls_err *err
 		atomic_store(&r->acked, txid - 1);
 		atomic_store(&r->state, DBREPLICA_READY);
 		atomic_store(&r->levels_ms, 0);
-		log_write(LOG_INFO, "snapshot complete", LOG_STR("db", r->task->name),
-			  LOG_STR("replica", r->conf->name), LOG_TXID("txid", txid));
+		dbreplica_tell_snapshot(r, txid);
 	}
 	atomic_store(&r->base, 0);
 	return rc;
@@ -235,6 +234,8 @@ send_batch(struct dbreplica *r, const struct store_call *call, uint64_t txid, st
 		return rc;
 	atomic_store(&r->acked, txid);
 	dbreplica_note_sent(r, image);
+	if (image && upload_info(r->upload)->image != txid)
+		dbreplica_tell_snapshot(r, txid);
 	log_write(LOG_DEBUG, "ltx file uploaded", LOG_STR("db", t->name),
 		  LOG_STR("replica", r->conf->name), LOG_U64("level", 0), LOG_TXID("minTXID", txid),
 		  LOG_TXID("maxTXID", txid));

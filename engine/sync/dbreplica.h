@@ -104,6 +104,7 @@ void dbreplica_maintain(struct dbreplica *r, const struct stop *stop);
 void dbreplica_meet_foreign(struct dbreplica *r, const struct ls_err *err);
 /* A batch has been sent. */
 void dbreplica_note_sent(struct dbreplica *r, bool image);
+void dbreplica_tell_snapshot(const struct dbreplica *r, uint64_t txid);
 /* The TXID of an image that was sent, and whose snapshot is not there yet, or 0. */
 uint64_t dbreplica_image(const struct dbreplica *r);
 /* Makes that snapshot. */

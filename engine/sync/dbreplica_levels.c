@@ -142,6 +142,13 @@ note_error(struct dbreplica *r, int rc, const struct ls_err *err, uint64_t wait_
 	r->levels_err = *err;
 }
 
+void
+dbreplica_tell_snapshot(const struct dbreplica *r, uint64_t txid)
+{
+	log_write(LOG_INFO, "snapshot complete", LOG_STR("db", r->task->name),
+		  LOG_STR("replica", r->conf->name), LOG_TXID("txid", txid));
+}
+
 /* A few tries, which a stop does not end: the transfer may be nearly done. */
 int
 dbreplica_snapshot(struct dbreplica *r, struct ls_err *err)
@@ -153,8 +160,7 @@ dbreplica_snapshot(struct dbreplica *r, struct ls_err *err)
 	call.patience_ms = 0;
 	rc = upload_snapshot(r->upload, &r->uploading, &call, &txid, err);
 	if (rc == 0 && txid)
-		log_write(LOG_INFO, "snapshot complete", LOG_STR("db", r->task->name),
-			  LOG_STR("replica", r->conf->name), LOG_TXID("txid", txid));
+		dbreplica_tell_snapshot(r, txid);
 	if (rc == 0 && image && atomic_compare_exchange_strong(&r->image, &image, 0))
 		rc = dbtask_prune(r->task, err);
 	return rc;

@@ -412,6 +412,16 @@ dbtask_set_foreign(struct dbtask *t, const struct ls_err *err)
 	atomic_store(&t->fate, DBTASK_FOREIGN);
 }
 
+/* Somebody else has it, or it was unfit when it was named at the start. A file that came later, or
+ * is one of a directory, may still be on its way here. */
+static bool
+is_hopeless(const struct dbtask *t, int rc)
+{
+	bool patient = t->tried || t->conf->dir;
+
+	return dbtask_is_final(rc) && !t->connected && (rc == -EBUSY || !patient);
+}
+
 static void
 note_error(struct dbtask *t, int rc, const struct ls_err *err)
 {
@@ -425,7 +435,7 @@ note_error(struct dbtask *t, int rc, const struct ls_err *err)
 		t->retry_ns = clock_mono_ns() + 2 * MS_NS;
 		return;
 	}
-	if (opening && dbtask_is_final(rc) && !t->connected) {
+	if (opening && is_hopeless(t, rc)) {
 		log_write(LOG_ERROR, "database is not replicated", LOG_STR("db", t->conf->path),
 			  LOG_STR("error", err->msg));
 		dbtask_set_trouble(t, &t->trouble, err->msg);
@@ -453,10 +463,11 @@ note_error(struct dbtask *t, int rc, const struct ls_err *err)
 static void
 conclude(struct dbtask *t, int rc, const struct ls_err *err)
 {
-	if (rc < 0) {
+	if (rc < 0)
 		note_error(t, rc, err);
+	t->tried = true;
+	if (rc < 0)
 		return;
-	}
 	if (t->state == DBTASK_CLOSED) {
 		t->retry_ns = clock_mono_ns() + t->conf->monitor_interval_ms * MS_NS;
 		return;

@@ -366,7 +366,8 @@ poke(struct fleet *f, struct dbtask *t)
 	t->quiet = t->flight = 0;
 	if (t->next_look_ns != UINT64_MAX)
 		t->next_look_ns = 0;
-	if (t->state == DBTASK_CLOSED)
+	/* While a capture runs, when it tries again is its own. */
+	if (!atomic_load(&t->capture_busy) && t->state == DBTASK_CLOSED)
 		t->retry_ns = 0;
 	timers_set(&f->timers, &t->timer, 0);
 }

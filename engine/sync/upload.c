@@ -407,6 +407,13 @@ upload_local_gone(const struct upload *u)
 	return u->local_gone;
 }
 
+/* Whether a full image can be restored as soon as it is at level 0. */
+static bool
+leads_to(const struct upload *u, uint64_t txid)
+{
+	return txid == 1 || (u->info.whole && u->info.remote_max == txid - 1);
+}
+
 int
 upload_file(struct upload *u, const struct store_call *call, uint64_t txid, bool image,
 	    struct ls_err *err)
@@ -423,6 +430,11 @@ upload_file(struct upload *u, const struct store_call *call, uint64_t txid, bool
 	l.shared = u->own_copies;
 	f.size = l.size;
 	f.time_ms = l.time_ms;
+	if (image && !leads_to(u, txid)) {
+		if ((rc = upload_snapshot_first(u, call, &l, txid, err)) < 0)
+			return rc;
+		image = false;
+	}
 	if ((rc = upload_put(u, call, &l, &f, err)) < 0)
 		return rc;
 	u->info.acked = txid;
@@ -430,6 +442,7 @@ upload_file(struct upload *u, const struct store_call *call, uint64_t txid, bool
 		u->info.image = txid;
 	u->info.fresh = false;
 	u->info.has_base |= txid == 1;
+	u->info.whole |= txid == 1;
 	if (txid > u->info.remote_max)
 		u->info.remote_max = txid;
 	upload_recent_add(u, &l, txid);

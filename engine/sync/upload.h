@@ -64,7 +64,8 @@ LS_MUST_USE int upload_same_tail(struct upload *u, const struct store_call *call
 /*
  * Puts the local file of txid at level 0 (create-only), then records it. -EEXIST: the replica holds
  * another file of that name: somebody else writes there (H31).
- *   image  it is a full image
+ *   image  it is a full image: its snapshot is due (info.image), or, where the replica has nothing
+ * that leads to it, goes first
  */
 LS_MUST_USE int upload_file(struct upload *u, const struct store_call *call, uint64_t txid,
 			    bool image, struct ls_err *err);

@@ -92,6 +92,9 @@ upload_out_store_as(struct upload *u, const struct store_call *call, struct uplo
 void upload_interior(struct upload *u, const struct store_call *call, const char *tmp,
 		     struct upload_out *snapshot, const struct catalog_file *f);
 void upload_out_close(struct upload_out *o); /* and removes it */
+/* Puts the snapshot of this full image unless it is there; by the owner, who waits for it. */
+LS_MUST_USE int upload_snapshot_first(struct upload *u, const struct store_call *call,
+				      struct upload_local *from, uint64_t txid, struct ls_err *err);
 
 /* This file, which has just been put at level 0, is the next one that is kept. */
 void upload_recent_add(struct upload *u, const struct upload_local *l, uint64_t txid);
@@ -124,5 +127,9 @@ LS_MUST_USE int upload_is_at(const struct upload *u, const char *root, struct ls
  * under a bare mount point (H86). */
 LS_MUST_USE int
 upload_same_root(struct upload *u, const struct store_call *call, struct ls_err *err);
+/* After -ENOENT: an object that is missing while the replica is away is not lost, and then it is
+ * another error, which err says. */
+LS_MUST_USE int
+upload_tell_absence(struct upload *u, const struct store_call *call, struct ls_err *err);
 
 #endif

@@ -257,9 +257,8 @@ expire(struct upload *u, pthread_mutex_t *lock, const struct levels_conf *k,
 	return rc;
 }
 
-/* An object that is missing while the replica is away is not lost. */
-static int
-tell_absence(struct upload *u, const struct store_call *call, struct ls_err *err)
+int
+upload_tell_absence(struct upload *u, const struct store_call *call, struct ls_err *err)
 {
 	struct ls_err why;
 	int rc = upload_same_root(u, call, &why);
@@ -295,7 +294,7 @@ upload_maintain(struct upload *u, pthread_mutex_t *lock, const struct levels_con
 	if (rc == 0)
 		rc = expire(u, lock, k, call, now_ms, err);
 	if (rc == -ENOENT)
-		return tell_absence(u, call, err);
+		return upload_tell_absence(u, call, err);
 	if (rc < 0)
 		return rc;
 	asked.keep |= is_refused(u);

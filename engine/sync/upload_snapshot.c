@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The snapshot that goes with a full image: made of the local file, so that the replica need not be
- * read, and sent beside the batches that follow. */
+ * read, and sent beside the batches that follow; where nothing leads to the image, before it. */
 #include "config.h"
 
 #include "engine/base/io.h"
@@ -52,23 +52,29 @@ write_snapshot(struct upload_local *from, struct upload_out *o, const struct sto
 	return rc < 0 ? ls_err_wrap(err, rc, "local file '%s'", from->path) : 0;
 }
 
+static struct catalog_file
+snapshot_of(const struct upload_local *from, uint64_t txid)
+{
+	return (struct catalog_file){.min = 1,
+				     .max = txid,
+				     .level = LTX_LEVEL_SNAPSHOT,
+				     .time_ms = from->time_ms,
+				     .time_exact = true};
+}
+
 static int
 put_snapshot(struct upload *u, const struct store_call *call, struct upload_local *from,
 	     uint64_t txid, pthread_mutex_t *lock, struct ls_err *err)
 {
 	LS_AUTO(upload_out_close) struct upload_out o = {.fd = -1, .spill_fd = -1};
-	struct catalog_file f = {.min = 1,
-				 .max = txid,
-				 .level = LTX_LEVEL_SNAPSHOT,
-				 .time_ms = from->time_ms,
-				 .time_exact = true};
+	struct catalog_file f = snapshot_of(from, txid);
 	bool put = false;
 	int rc;
 
 	if ((rc = upload_out_open(u, UPLOAD_LEVEL_TMP, &o, err)) < 0 ||
 	    (rc = write_snapshot(from, &o, call, err)) < 0 ||
 	    (rc = upload_out_publish(u, call, &o, &f, lock, &put, err)) < 0)
-		return rc;
+		return rc == -ENOENT ? upload_tell_absence(u, call, err) : rc;
 	if (put)
 		upload_interior(u, call, UPLOAD_LEVEL_INTERIOR_TMP, &o, &f);
 	return 0;
@@ -96,4 +102,24 @@ upload_snapshot(struct upload *u, pthread_mutex_t *lock, const struct store_call
 	if (rc == 0 && u->info.image == txid)
 		u->info.image = 0;
 	return rc;
+}
+
+int
+upload_snapshot_first(struct upload *u, const struct store_call *call, struct upload_local *from,
+		      uint64_t txid, struct ls_err *err)
+{
+	LS_AUTO(upload_out_close) struct upload_out o = {.fd = -1, .spill_fd = -1};
+	struct catalog_file f = snapshot_of(from, txid);
+	int rc;
+
+	if (catalog_find(catalog_log_catalog(u->log), &f))
+		return 0;
+	if ((rc = upload_out_open(u, UPLOAD_SNAPSHOT_TMP, &o, err)) < 0 ||
+	    (rc = write_snapshot(from, &o, call, err)) < 0 ||
+	    (rc = upload_out_put(u, call, &o, &f, err)) < 0)
+		return rc;
+	u->info.has_base = u->info.whole = true;
+	u->info.remote_max = txid;
+	upload_interior(u, call, UPLOAD_SNAPSHOT_INTERIOR_TMP, &o, &f);
+	return 0;
 }

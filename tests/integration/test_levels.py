@@ -397,6 +397,24 @@ def test_a_name_that_was_not_removed(shm):
     check_level0(replica)
 
 
+def test_the_replica_is_away_while_a_snapshot_is_due(shm):
+    db, replica = os.path.join(shm, "a.db"), os.path.join(shm, "rep")
+    obstacle = os.path.join(shm, ".a.db-litestream", "replicas", "file", "level.tmp")
+    c = new_database(db)
+    os.makedirs(obstacle)
+    with Daemon(db, replica, os.path.join(shm, "log")).ready() as d:
+        d.wait_log("compaction failed.*level.tmp")
+        os.rename(replica, replica + ".away")
+        os.rmdir(obstacle)
+        d.wait_log("compaction failed.*does not exist")
+        os.rename(replica + ".away", replica)
+        commit(c, 2)
+        wait_for("the snapshot", lambda: levels(replica)[9] == 1)
+        d.stop()
+        assert "starting anew" not in d.text()
+    check_level0(replica)
+
+
 def test_what_happens_behind_our_back_is_seen(shm):
     """The audit: an object that was deleted by somebody, one that somebody wrote, and a merge that is read back."""
     db, replica = os.path.join(shm, "a.db"), os.path.join(shm, "rep")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The order of an outage: the spool fills, capture stops, the WAL is given up; then all of it heals (engine.md 7.10)."""
 import os
+import shutil
 import sys
 
 import pytest
@@ -96,3 +97,37 @@ def test_stop_with_a_full_spool(place, shm):
 
 if __name__ == "__main__":
     sys.exit(tap.main(__file__))
+
+
+def test_a_file_that_comes_and_goes(shm):
+    """Seen again and again while it is being opened; what stays in the end is replicated."""
+    db, replica, other = (os.path.join(shm, n) for n in ("a.db", "rep", "other.db"))
+    new_database(other).close()
+    with Daemon(db, replica, os.path.join(shm, "log")) as daemon:
+        daemon.wait_log("waiting for database")
+        for _ in range(300):
+            shutil.copyfile(other, db)
+            remove_database(db)
+        commit(new_database(db), 2)
+        wait_for("the database in the replica", lambda: restore(replica, f"{shm}/r.db", ok=None).rc == 0 and check_state(f"{shm}/r.db") == 2)
+        daemon.stop()
+
+
+def test_a_copy_takes_its_time(shm):
+    """Half of a database is malformed; it is replicated as soon as it is whole."""
+    db, replica, other = (os.path.join(shm, n) for n in ("a.db", "rep", "other.db"))
+    c = new_database(other)
+    commit(c, 3, size=50000)
+    c.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    c.close()
+    data = open(other, "rb").read()
+    with Daemon(db, replica, os.path.join(shm, "log")) as daemon:
+        daemon.wait_log("waiting for database")
+        with open(db, "wb", buffering=0) as f:
+            f.write(data[:len(data) // 2])
+            daemon.wait_log("sync error.*malformed")
+            f.write(data[len(data) // 2:])
+        daemon.wait_log("caught up")
+        daemon.stop()
+    restore(replica, f"{shm}/r.db")
+    assert check_state(f"{shm}/r.db") == 3

@@ -271,6 +271,33 @@ def test_a_snapshot_that_fails_holds_nothing_back(gateway, bucket, proxy, shm, e
     c.close()
 
 
+def test_an_image_that_nothing_leads_to(gateway, bucket, proxy, shm):
+    """The replica has lost an object. The image is there once its snapshot is, and not before."""
+    db, conf, sock, out = (os.path.join(shm, n) for n in ("a.db", "c.yml", "s", "out.db"))
+    c = new_database(db)
+    for _ in range(5):
+        commit(c)
+        once(db, gateway.url(bucket))
+    gateway.request("DELETE", "/{}/{}".format(bucket, next(k for k in gateway.keys(bucket, "app/0000/") if "3-" in k)))
+    open(conf, "w").write(f"socket: {{enabled: true, path: {sock}}}\n"
+                          f"dbs:\n- path: {db}\n  replica: {{url: '{through(gateway, proxy, bucket)}', sync-interval: 100ms}}\n")
+    shutil.rmtree(f"{shm}/.a.db-litestream")
+    commit(c)
+    proxy.harm = lambda method, target: 503 if "/app/0009/" in target and method == "PUT" else None
+    with Daemon(None, None, os.path.join(shm, "log"), config=conf) as d:
+        d.wait_log("caught up")
+        litestream("sync", "-wait", "-timeout", "3", "-socket", sock, db, ok=False)
+        proxy.harm = None
+        litestream("sync", "-wait", "-socket", sock, db)
+        restore(gateway.url(bucket), out)
+        assert check_state(out) == 6
+        commit(c, 2)
+        d.stop()
+    restore(gateway.url(bucket), out)
+    assert check_state(out) == 8
+    c.close()
+
+
 def random_harm(rnd, one_in=5):
     kinds = ["cut", "stall", "truncate", 500, 503, 429, "late", "refuse"]
     return lambda method, target: rnd.choice(kinds) if rnd.randrange(one_in) == 0 else None
