@@ -50,7 +50,7 @@ check-valgrind: all
 CLEANFILES += tools/valgrind.sh
 # What has threads, in a build with --enable-sanitizers=thread. Two tests of test_replicate.py cannot
 # pass there: the checker's own thread wakes up, and capture is slower than the writer.
-TSAN_TESTS = tests/unit/test_job tests/unit/test_store_threads tests/unit/test_view \
+TSAN_TESTS = tests/unit/test_job tests/unit/test_kept tests/unit/test_store_threads tests/unit/test_view \
 	tests/integration/test_capture.py tests/integration/test_dir.py \
 	tests/integration/test_exec.py tests/integration/test_levels.py \
 	tests/integration/test_mount.py tests/integration/test_outage.py \

@@ -56,6 +56,7 @@ open_state(struct dbtask *t, bool *ret_found, struct ls_err *err)
 		return rc;
 	io_own(t->capture.record.fd, t->dir.uid, t->dir.gid);
 	rc = open_hashes(t, *ret_found, err);
+	t->dir.kept = t->conf->levels.n ? kept_new() : NULL;
 	for (size_t i = 0; rc == 0 && i < t->nreplicas; i++) {
 		struct dbreplica *r = &t->replicas[i];
 

@@ -28,6 +28,7 @@ engine_libengine_a_SOURCES += \
 	engine/sync/fleet_sync.c \
 	engine/sync/frames.c engine/sync/frames.h \
 	engine/sync/held.c engine/sync/held.h \
+	engine/sync/kept.c engine/sync/kept.h \
 	engine/sync/leases.c engine/sync/leases.h \
 	engine/sync/localstate.c engine/sync/localstate.h \
 	engine/sync/position.c engine/sync/position.h \

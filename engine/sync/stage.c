@@ -44,6 +44,16 @@ stage_begin(struct statedir *dir, uint64_t txid, struct stage_file *ret, struct 
 	return 0;
 }
 
+/* All of it is still in memory. */
+static void
+keep(const struct stage_file *f)
+{
+	const struct kept_name name = {.min = f->txid, .max = f->txid};
+
+	if (f->size == f->pending.len)
+		kept_put(f->dir->kept, &name, f->pending.p, f->pending.len);
+}
+
 static int
 drain(struct stage_file *f, struct ls_err *err)
 {
@@ -52,7 +62,6 @@ drain(struct stage_file *f, struct ls_err *err)
 	if (rc < 0)
 		return ls_err_wrap(err, rc, "'%s'", f->tmp);
 	f->size += f->pending.len;
-	f->pending.len = 0;
 	return 0;
 }
 
@@ -62,8 +71,11 @@ stage_write(void *arg, const void *p, size_t n, struct ls_err *err)
 	struct stage_file *f = arg;
 	int rc;
 
-	if (f->pending.len + n > PENDING_MAX && (rc = drain(f, err)) < 0)
-		return rc;
+	if (f->pending.len + n > PENDING_MAX) {
+		if ((rc = drain(f, err)) < 0)
+			return rc;
+		f->pending.len = 0;
+	}
 	if (n > PENDING_MAX) {
 		if ((rc = io_pwrite(f->fd, p, n, f->size, err)) < 0)
 			return ls_err_wrap(err, rc, "'%s'", f->tmp);
@@ -97,7 +109,9 @@ stage_commit(struct stage_file *f, int64_t time_ms, struct ls_err *err)
 	f->tmp = NULL;
 	if ((rc = io_fsync(f->fd, path, err)) == 0)
 		rc = statedir_sync_ltx0(f->dir, err);
-	if (rc < 0) {
+	if (rc == 0) {
+		keep(f);
+	} else {
 		int ignored = io_unlink(path, NULL);
 
 		(void)ignored;

@@ -163,5 +163,6 @@ statedir_close(struct statedir *s)
 		close(s->lock_fd);
 	free(s->path);
 	free(s->ltx0);
+	kept_free(s->kept);
 	*s = (struct statedir){.lock_fd = -1, .ltx0_fd = -1};
 }

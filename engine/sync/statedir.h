@@ -9,6 +9,7 @@
 #define ENGINE_SYNC_STATEDIR_H
 
 #include "engine/base/err.h"
+#include "engine/sync/kept.h"
 
 #include <sys/stat.h>
 
@@ -20,7 +21,8 @@ struct statedir {
 	mode_t file_mode, dir_mode;
 	uid_t uid;
 	gid_t gid;
-	bool others; /* these are not those of our process */
+	bool others;	   /* these are not those of our process */
+	struct kept *kept; /* what levels will be made of; NULL: nothing is kept */
 };
 
 /* Makes the directories, removes *.tmp left by a crash, takes the lock and writes the holder

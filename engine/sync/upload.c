@@ -168,6 +168,7 @@ upload_close(struct upload *u)
 	close_cursor(u);
 	store_close(u->store);
 	upload_recent_forget(u, UINT64_MAX);
+	kept_drop_all(u->dir->kept, u);
 	pthread_mutex_destroy(&u->recent.lock);
 	free(u->recent.dir);
 	free(u->home);
@@ -246,6 +247,7 @@ upload_connect(struct upload *u, const struct store_call *call, struct ls_err *e
 	    (rc = catalog_log_reset(u->log, &cat, err)) < 0)
 		return rc;
 	upload_recent_forget(u, UINT64_MAX);
+	kept_drop_all(u->dir->kept, u);
 	take_stock(u, &cat);
 	u->info.met = true;
 	return write_cursor(u, err);

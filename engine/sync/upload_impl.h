@@ -60,6 +60,7 @@ struct upload_out {
 	int fd, spill_fd;
 	uint64_t size; /* of what is written, without pending */
 	struct ls_buf pending;
+	size_t in_memory; /* so much of the file, from its begin, is in pending still */
 	struct stage_spill spill;
 	const struct ltx_spill *index; /* for ltx_enc.spill */
 };
@@ -91,6 +92,8 @@ upload_out_store_as(struct upload *u, const struct store_call *call, struct uplo
 /* What goes with the snapshot f, which was put; tmp: a name as for upload_out_open(). */
 void upload_interior(struct upload *u, const struct store_call *call, const char *tmp,
 		     struct upload_out *snapshot, const struct catalog_file *f);
+/* What was put as f, and not rewritten, is to be read again: see kept.h. */
+void upload_out_keep(struct upload *u, const struct upload_out *o, const struct catalog_file *f);
 void upload_out_close(struct upload_out *o); /* and removes it */
 /* Puts the snapshot of this full image unless it is there; by the owner, who waits for it. */
 LS_MUST_USE int upload_snapshot_first(struct upload *u, const struct store_call *call,

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The levels of one replica: merges what levels.h says is due, object by object, and deletes what
- * has expired. A merge reads the objects of the replica, is written to a local file, and only then
- * put; nothing is deleted before what replaces it is durable and recorded.
+ * has expired. A merge reads the objects of the replica, or what is still here of them, is written
+ * to a local file, and only then put; nothing is deleted before what replaces it is durable and
+ * recorded.
  */
 #include "config.h"
 
@@ -146,6 +147,20 @@ read_back(struct upload *u, const struct store_call *call, const struct merging 
 			  LOG_STR("error", why.msg));
 }
 
+/* Each file of a level is read once: for the level above. */
+static void
+keep(struct upload *u, const struct levels_conf *k, const struct merging *m)
+{
+	for (size_t i = 0; i < m->work.n; i++) {
+		const struct catalog_file *f = &m->work.in[i];
+		const struct kept_name name = {u, f->min, f->max, f->level};
+
+		kept_drop(u->dir->kept, &name);
+	}
+	if (m->work.level >= 1 && m->work.level < (int)k->n)
+		upload_out_keep(u, &m->out, &m->result);
+}
+
 /* One file. *ret_more: it was written, and another one may be due. */
 static int
 merge_next(struct upload *u, pthread_mutex_t *lock, const struct levels_conf *k,
@@ -171,6 +186,8 @@ merge_next(struct upload *u, pthread_mutex_t *lock, const struct levels_conf *k,
 			upload_interior(u, call, UPLOAD_LEVEL_INTERIOR_TMP, &m->out, &m->result);
 		if (rc == 0 && !again && k->verify)
 			read_back(u, call, m, lock);
+		if (rc == 0 && !again)
+			keep(u, k, m);
 		*ret_more = rc == 0;
 	}
 	merging_done(m);

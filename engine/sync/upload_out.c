@@ -31,8 +31,12 @@ upload_out_open(const struct upload *u, const char *name, struct upload_out *ret
 static int
 flush(struct upload_out *o, struct ls_err *err)
 {
-	int rc = io_pwrite(o->fd, o->pending.p, o->pending.len, o->size, err);
+	int rc;
 
+	if (o->pending.len == 0)
+		return 0;
+	rc = io_pwrite(o->fd, o->pending.p, o->pending.len, o->size, err);
+	o->in_memory = o->size == 0 ? o->pending.len : 0;
 	o->size += o->pending.len;
 	o->pending.len = 0;
 	return rc;
@@ -144,6 +148,15 @@ upload_out_publish(struct upload *u, const struct store_call *call, struct uploa
 	u->info.has_base |= f->min == 1;
 	*ret_put = true;
 	return 0;
+}
+
+void
+upload_out_keep(struct upload *u, const struct upload_out *o, const struct catalog_file *f)
+{
+	const struct kept_name name = {u, f->min, f->max, f->level};
+
+	if (o->in_memory && o->in_memory == o->size)
+		kept_put(u->dir->kept, &name, o->pending.p, o->in_memory);
 }
 
 void

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Batches that are in the replica, and that levels and packs are still to be made of: links to the
- * local files, in replicas/NAME/recent, so that what was here a moment ago is not fetched from
- * object storage. A cache of this run: what is not here is fetched.
+ * Batches that are in the replica, and that levels and packs are still to be made of. The smaller
+ * ones are in memory (kept.h); where the replica is in object storage, there are links to the local
+ * files, too, in replicas/NAME/recent, so that what was here a moment ago is not fetched. A cache
+ * of this run: what is not here is read from the replica.
  */
 #include "config.h"
 
@@ -22,11 +23,16 @@ path_of(const struct upload_recent *k, uint64_t txid)
 }
 
 static void
-remove_one(struct upload_recent *k, uint64_t txid)
+remove_one(struct upload *u, uint64_t txid)
 {
-	ls_autofree char *path = path_of(k, txid);
+	const struct kept_name name = {.min = txid, .max = txid};
+	struct upload_recent *k = &u->recent;
+	ls_autofree char *path = k->dir ? path_of(k, txid) : NULL;
 	struct stat st;
-	int rc = path ? io_stat(path, &st, NULL) : -ENOMEM;
+	int rc = path ? io_stat(path, &st, NULL) : -ENOENT;
+
+	/* Another replica that is not so far reads it from its own objects. */
+	kept_drop(u->dir->kept, &name);
 
 	if (rc == 0)
 		rc = io_unlink(path, NULL);
@@ -36,10 +42,12 @@ remove_one(struct upload_recent *k, uint64_t txid)
 
 /* Under the lock. */
 static void
-forget(struct upload_recent *k, uint64_t before)
+forget(struct upload *u, uint64_t before)
 {
+	struct upload_recent *k = &u->recent;
+
 	while (k->from < k->to && k->from < before)
-		remove_one(k, k->from++);
+		remove_one(u, k->from++);
 	if (k->from == k->to)
 		k->bytes = 0;
 }
@@ -74,16 +82,16 @@ upload_recent_add(struct upload *u, const struct upload_local *l, uint64_t txid)
 	struct upload_recent *k = &u->recent;
 	ls_autofree char *path = NULL;
 
-	if (!k->dir || l->size > RECENT_MAX)
+	if (!u->dir->kept || l->size > RECENT_MAX)
 		return;
 	LS_AUTOLOCK(&k->lock);
 	if (txid != k->to) {
-		forget(k, k->to);
+		forget(u, k->to);
 		k->from = k->to = txid;
 	}
 	while (k->bytes + l->size > RECENT_MAX)
-		forget(k, k->from + 1);
-	if (!(path = path_of(k, txid)) || io_link(l->path, path, NULL) < 0)
+		forget(u, k->from + 1);
+	if (k->dir && (!(path = path_of(k, txid)) || io_link(l->path, path, NULL) < 0))
 		return;
 	k->to++;
 	k->bytes += l->size;
@@ -96,12 +104,21 @@ upload_recent_forget(struct upload *u, uint64_t to)
 	bool any;
 
 	LS_AUTOLOCK(&k->lock);
-	any = k->from < k->to && k->from < to;
-	forget(k, to);
+	any = k->dir && k->from < k->to && k->from < to;
+	forget(u, to);
 	return any;
 }
 
-/* The descriptor of what is here, or -1. */
+/* Whether it is a batch that was sent from here. */
+static bool
+is_ours(struct upload_recent *k, const struct catalog_file *f)
+{
+	LS_AUTOLOCK(&k->lock);
+
+	return f->level == 0 && f->min == f->max && f->min >= k->from && f->min < k->to;
+}
+
+/* The descriptor of the link, or -1. */
 static int
 open_recent(struct upload_recent *k, const struct catalog_file *f)
 {
@@ -110,8 +127,7 @@ open_recent(struct upload_recent *k, const struct catalog_file *f)
 	struct stat st;
 
 	LS_AUTOLOCK(&k->lock);
-	if (f->level != 0 || f->min != f->max || f->min < k->from || f->min >= k->to ||
-	    !(path = path_of(k, f->min)))
+	if (!k->dir || !(path = path_of(k, f->min)))
 		return -1;
 	fd = io_open(path, O_RDONLY | O_NOFOLLOW, 0, NULL);
 	if (fd < 0 || io_fstat(fd, &st, NULL) < 0 || (uint64_t)st.st_size != f->size)
@@ -123,8 +139,13 @@ int
 upload_read(struct upload *u, const struct store_call *call, const struct catalog_file *f,
 	    uint64_t off, void *p, size_t n, size_t *ret_n, struct ls_err *err)
 {
-	ls_autoclose int fd = open_recent(&u->recent, f);
+	const struct kept_name name = {f->level ? u : NULL, f->min, f->max, f->level};
+	bool ours = is_ours(&u->recent, f);
+	ls_autoclose int fd = -1;
 
+	if ((ours || f->level) && kept_get(u->dir->kept, &name, f->size, off, p, n, ret_n))
+		return 0;
+	fd = ours ? open_recent(&u->recent, f) : -1;
 	if (fd >= 0 && io_pread(fd, p, n, off, ret_n, NULL) == 0)
 		return 0;
 	return catalog_get(&u->replica, call, f, off, p, n, ret_n, err);

@@ -328,7 +328,8 @@ def test_once_with_a_snapshot_and_retention(place, shm):
 
 @pytest.mark.parametrize("which", [1, 2], ids=["newest", "older"])
 def test_a_lost_object_is_healed(which, shm):
-    """H39: an object that was not merged yet disappears. It is sent again, or the database once more."""
+    """H39: an object that was not merged yet disappears, and is too large to be kept in memory. It is sent again, or the
+    database once more."""
     db, replica = os.path.join(shm, "a.db"), os.path.join(shm, "rep")
     c = new_database(db)
     conf = configure(shm, db, replica)
@@ -338,7 +339,7 @@ def test_a_lost_object_is_healed(which, shm):
         for _ in range(50):     # one that is merged in this very moment is not missed
             for _ in range(which):
                 before = objects()[-1]
-                commit(c)
+                commit(c, size=1500000)
                 wait_for("the object", lambda: objects()[-1] > before)
             os.unlink(f"{replica}/ltx/0/{objects()[-which]}")
             time.sleep(0.3)     # the interval may end
@@ -351,6 +352,28 @@ def test_a_lost_object_is_healed(which, shm):
     restore(replica, os.path.join(shm, "r.db"))
     c.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     assert_same_database(db, os.path.join(shm, "r.db"))
+
+
+def test_a_lost_object_is_not_missed(shm):
+    """Level 1 and the packs are made of what is still here."""
+    db, replica, out = (os.path.join(shm, n) for n in ("a.db", "rep", "out.db"))
+    c = new_database(db)
+    objects = lambda: sorted(os.listdir(f"{replica}/ltx/0"))
+    with Daemon(db, replica, os.path.join(shm, "log"), config=configure(shm, db, replica, "1h")).ready() as d:
+        wait_for("the first object", lambda: levels(replica)[0])
+        for _ in range(20):
+            before = objects()[-1]
+            commit(c)
+            wait_for("the object", lambda: objects()[-1] > before)
+            os.unlink(f"{replica}/ltx/0/{objects()[-1]}")
+        wait_for("all of them in packs", lambda: len(points(replica)) == 21)
+        d.stop()
+        assert "compaction failed" not in d.text() and "is lost" not in d.text()
+    states = []
+    for t in points(replica):
+        restore(replica, out, "-txid", t)
+        states.append(check_state(out))
+    assert states == list(range(21)), "every batch is a point"
 
 
 def test_retention_can_be_off(place, shm):
