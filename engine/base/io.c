@@ -49,6 +49,7 @@ const struct io_ops io_system = {
 	.mkdir = mkdir,
 	.rmdir = rmdir,
 	.stat = stat,
+	.lstat = lstat,
 	.fstat = fstat,
 	.fstatfs = fstatfs,
 	.utimens = sys_utimens,
@@ -260,6 +261,12 @@ io_stat(const char *path, struct stat *ret, struct ls_err *err)
 }
 
 int
+io_lstat(const char *path, struct stat *ret, struct ls_err *err)
+{
+	return ops->lstat(path, ret) < 0 ? ls_err_sys(err, errno, "stat '%s'", path) : 0;
+}
+
+int
 io_fstat(int fd, struct stat *ret, struct ls_err *err)
 {
 	return ops->fstat(fd, ret) < 0 ? ls_err_sys(err, errno, "fstat") : 0;
@@ -421,9 +428,14 @@ io_read_file(const char *path, size_t max, char **ret, size_t *ret_len, struct l
 char *
 io_join(const char *dir, const char *name)
 {
-	size_t n = strlen(dir);
-	const char *slash = n && dir[n - 1] == '/' ? "" : "/";
-	char *ret = NULL;
+	size_t n = strlen(dir), size = strlen(name) + 1;
+	bool slash = n == 0 || dir[n - 1] != '/';
+	char *ret = malloc(n + slash + size);
 
-	return asprintf(&ret, "%s%s%s", dir, slash, name) < 0 ? NULL : ret;
+	if (!ret)
+		return NULL;
+	memcpy(ret, dir, n);
+	ret[n] = '/';
+	memcpy(ret + n + slash, name, size);
+	return ret;
 }

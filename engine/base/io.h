@@ -36,6 +36,7 @@ struct io_ops {
 	int (*mkdir)(const char *path, mode_t mode);
 	int (*rmdir)(const char *path);
 	int (*stat)(const char *path, struct stat *st);
+	int (*lstat)(const char *path, struct stat *st);
 	int (*fstat)(int fd, struct stat *st);
 	int (*fstatfs)(int fd, struct statfs *st);
 	int (*utimens)(const char *path, const struct timespec ts[2]);
@@ -80,6 +81,8 @@ LS_MUST_USE int io_mkdir(const char *path, mode_t mode, struct ls_err *err);
 LS_MUST_USE int io_mkdirs(const char *path, mode_t mode, struct ls_err *err);
 LS_MUST_USE int io_rmdir(const char *path, struct ls_err *err);
 LS_MUST_USE int io_stat(const char *path, struct stat *ret, struct ls_err *err);
+/* Of the name itself, which may be a symbolic link. */
+LS_MUST_USE int io_lstat(const char *path, struct stat *ret, struct ls_err *err);
 LS_MUST_USE int io_fstat(int fd, struct stat *ret, struct ls_err *err);
 /* Bytes that may still be written on the file system of fd, and its size. */
 LS_MUST_USE int io_space(int fd, uint64_t *ret_free, uint64_t *ret_size, struct ls_err *err);

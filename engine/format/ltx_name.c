@@ -3,8 +3,6 @@
 
 #include "engine/format/ltx_name.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 /* Exactly 16 lower-case hex digits at s; anything may follow. */
@@ -30,7 +28,9 @@ parse16(const char *s, uint64_t *ret)
 void
 ltx_txid_format(uint64_t txid, char out[LTX_TXID_LEN + 1])
 {
-	snprintf(out, LTX_TXID_LEN + 1, "%016" PRIx64, txid);
+	for (int i = LTX_TXID_LEN; i-- > 0; txid >>= 4)
+		out[i] = "0123456789abcdef"[txid & 15];
+	out[LTX_TXID_LEN] = '\0';
 }
 
 bool
@@ -53,10 +53,19 @@ parse_range(const char *name, const char *ending, uint64_t *ret_min, uint64_t *r
 	return true;
 }
 
+static void
+format_range(uint64_t min, uint64_t max, const char *ending, char *out)
+{
+	ltx_txid_format(min, out);
+	out[LTX_TXID_LEN] = '-';
+	ltx_txid_format(max, out + LTX_TXID_LEN + 1);
+	memcpy(out + 2 * LTX_TXID_LEN + 1, ending, strlen(ending) + 1);
+}
+
 void
 ltx_name_format(uint64_t min, uint64_t max, char out[LTX_NAME_LEN + 1])
 {
-	snprintf(out, LTX_NAME_LEN + 1, "%016" PRIx64 "-%016" PRIx64 ".ltx", min, max);
+	format_range(min, max, ".ltx", out);
 }
 
 bool
@@ -69,7 +78,7 @@ ltx_name_parse(const char *name, uint64_t *ret_min, uint64_t *ret_max)
 void
 ltx_pack_name_format(uint64_t min, uint64_t max, char out[LTX_PACK_NAME_LEN + 1])
 {
-	snprintf(out, LTX_PACK_NAME_LEN + 1, "%016" PRIx64 "-%016" PRIx64 ".pack", min, max);
+	format_range(min, max, ".pack", out);
 }
 
 bool

@@ -125,6 +125,18 @@ kept_put(struct kept *k, const struct kept_name *name, const void *p, size_t n)
 	TAILQ_INSERT_TAIL(&k->oldest, f, link);
 }
 
+uint64_t
+kept_size(struct kept *k, const struct kept_name *name)
+{
+	const struct file *f;
+
+	if (!k)
+		return 0;
+	LS_AUTOLOCK(&k->lock);
+	f = find(k, name);
+	return f ? f->n : 0;
+}
+
 bool
 kept_get(struct kept *k, const struct kept_name *name, uint64_t size, uint64_t off, void *p,
 	 size_t n, size_t *ret_n)

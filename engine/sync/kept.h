@@ -28,6 +28,8 @@ struct kept *kept_new(void); /* NULL when memory is short: all calls do nothing 
 void kept_free(struct kept *k);
 /* In place of one of that name. */
 void kept_put(struct kept *k, const struct kept_name *name, const void *p, size_t n);
+/* Of the file; 0: it is not here. */
+uint64_t kept_size(struct kept *k, const struct kept_name *name);
 /* Up to n bytes from off of the file, which must have this size; false: it is not here. */
 bool kept_get(struct kept *k, const struct kept_name *name, uint64_t size, uint64_t off, void *p,
 	      size_t n, size_t *ret_n);

@@ -19,7 +19,7 @@ engine_libengine_a_SOURCES += \
 	engine/sync/dbtask_spool.c \
 	engine/sync/upload_audit.c engine/sync/upload_interior.c \
 	engine/sync/upload_base.c \
-	engine/sync/upload_levels.c \
+	engine/sync/upload_levels.c engine/sync/upload_local.c \
 	engine/sync/upload_out.c engine/sync/upload_pack.c engine/sync/upload_recent.c \
 	engine/sync/upload_snapshot.c \
 	engine/sync/fleet.c engine/sync/fleet.h \

@@ -253,54 +253,6 @@ upload_connect(struct upload *u, const struct store_call *call, struct ls_err *e
 	return write_cursor(u, err);
 }
 
-/* ---- local files as sources ---- */
-
-void
-upload_local_close(struct upload_local *l)
-{
-	if (l->fd >= 0)
-		close(l->fd);
-	free(l->path);
-}
-
-static int
-local_read(void *arg, uint64_t off, void *p, size_t n, struct ls_err *err)
-{
-	const struct upload_local *l = arg;
-	int rc = io_pread_exact(l->fd, p, n, off, err);
-
-	return rc < 0 ? ls_err_wrap(err, rc, "'%s'", l->path) : 0;
-}
-
-int
-upload_local_open(const struct statedir *dir, uint64_t txid, struct upload_local *ret,
-		  struct ls_err *err)
-{
-	uint8_t raw[LTX_HEADER_SIZE];
-	struct ltx_header h;
-	struct stat st;
-	int rc;
-
-	*ret = (struct upload_local){.fd = -1, .path = stage_path(dir, txid)};
-	if (!ret->path)
-		return ls_err_set(err, -ENOMEM, "upload: out of memory");
-	ret->fd = io_open(ret->path, O_RDONLY | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW, 0, err);
-	if (ret->fd < 0)
-		return ret->fd;
-	if ((rc = io_fstat(ret->fd, &st, err)) < 0 ||
-	    (rc = io_pread_exact(ret->fd, raw, sizeof raw, 0, err)) < 0 ||
-	    (rc = ltx_header_decode(raw, &h, err)) < 0)
-		return ls_err_wrap(err, rc, "local file '%s'", ret->path);
-	if (h.min_txid != txid || h.max_txid != txid)
-		return ls_err_set(err, -EBADMSG, "local file '%s' holds other TXIDs", ret->path);
-	ret->size = (uint64_t)st.st_size;
-	ret->time_ms = h.time_ms;
-	ret->stamped =
-		S_ISREG(st.st_mode) &&
-		st.st_mtim.tv_sec * INT64_C(1000) + st.st_mtim.tv_nsec / 1000000 == h.time_ms;
-	return 0;
-}
-
 int
 upload_same_tail(struct upload *u, const struct store_call *call, bool *ret_same,
 		 struct ls_err *err)
@@ -326,39 +278,6 @@ upload_same_tail(struct upload *u, const struct store_call *call, bool *ret_same
 		return rc;
 	*ret_same = n == sizeof there && memcmp(here, there, sizeof here) == 0;
 	return 0;
-}
-
-int
-upload_store_as(struct upload *u, const struct store_call *call, const struct upload_local *l,
-		const struct store_put *p, struct ls_err *err)
-{
-	struct store_source src = {.size = l->size,
-				   .read = local_read,
-				   .arg = (void *)(uintptr_t)l,
-				   .path = l->shared ? NULL : l->path,
-				   .path_checked = l->stamped};
-
-	return store_put(u->store, call, p, &src, NULL, err);
-}
-
-int
-upload_store(struct upload *u, const struct store_call *call, const struct upload_local *l,
-	     const char *root, const struct catalog_file *f, struct ls_err *err)
-{
-	char key[REPLICA_KEY_MAX];
-	struct store_put p = {.key = key, .time_ms = l->time_ms, .root = root, .create_only = true};
-
-	replica_key(&u->replica, f->level, f->min, f->max, key);
-	return upload_store_as(u, call, l, &p, err);
-}
-
-int
-upload_put(struct upload *u, const struct store_call *call, const struct upload_local *l,
-	   const struct catalog_file *f, struct ls_err *err)
-{
-	int rc = upload_store(u, call, l, u->root, f, err);
-
-	return rc < 0 ? rc : catalog_log_put(u->log, f, err);
 }
 
 int
@@ -425,7 +344,9 @@ upload_file(struct upload *u, const struct store_call *call, uint64_t txid, bool
 	int rc;
 
 	u->local_gone = false;
-	if ((rc = upload_local_open(u->dir, txid, &l, err)) < 0) {
+	rc = image ? upload_local_open(u->dir, txid, &l, err)
+		   : upload_local_find(u->dir, txid, &l, err);
+	if (rc < 0) {
 		u->local_gone = true;
 		return rc;
 	}

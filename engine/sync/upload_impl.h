@@ -35,7 +35,9 @@ struct upload {
 
 /* A local LTX file as a source. */
 struct upload_local {
-	int fd;
+	int fd; /* -1: it is read from memory, or opened when it is not there any more */
+	struct kept *kept;
+	struct kept_name name;
 	uint64_t size;
 	char *path;
 	int64_t time_ms;
@@ -45,6 +47,9 @@ struct upload_local {
 
 /* Opens and looks at the header: a file that is not what its name says is never sent (H90). */
 LS_MUST_USE int upload_local_open(const struct statedir *dir, uint64_t txid,
+				  struct upload_local *ret, struct ls_err *err);
+/* The same, but one that is in memory, too, is not opened. */
+LS_MUST_USE int upload_local_find(const struct statedir *dir, uint64_t txid,
 				  struct upload_local *ret, struct ls_err *err);
 void upload_local_close(struct upload_local *l);
 
@@ -113,17 +118,16 @@ upload_pack(struct upload *u, const struct store_call *call, const struct levels
 	    struct upload_out *out, struct catalog_file *ret, size_t *ret_lost, struct ls_err *err);
 
 LS_MUST_USE int
-upload_store_as(struct upload *u, const struct store_call *call, const struct upload_local *l,
+upload_store_as(struct upload *u, const struct store_call *call, struct upload_local *l,
 		const struct store_put *p, struct ls_err *err);
 /* Puts under the key of f, where the root has this identity. It is not recorded, and no lock is
  * needed. */
 LS_MUST_USE int
-upload_store(struct upload *u, const struct store_call *call, const struct upload_local *l,
+upload_store(struct upload *u, const struct store_call *call, struct upload_local *l,
 	     const char *root, const struct catalog_file *f, struct ls_err *err);
 /* Puts under the key of f, then records it. */
-LS_MUST_USE int
-upload_put(struct upload *u, const struct store_call *call, const struct upload_local *l,
-	   const struct catalog_file *f, struct ls_err *err);
+LS_MUST_USE int upload_put(struct upload *u, const struct store_call *call, struct upload_local *l,
+			   const struct catalog_file *f, struct ls_err *err);
 /* Under the lock: -ESTALE unless the replica is still the one with this root. */
 LS_MUST_USE int upload_is_at(const struct upload *u, const char *root, struct ls_err *err);
 /* The root is looked at before long work for a put; the put itself looks, too: nothing is written

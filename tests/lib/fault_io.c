@@ -162,6 +162,12 @@ do_rmdir(const char *path)
 }
 
 static int
+do_lstat(const char *path, struct stat *st)
+{
+	return strike("lstat") ? -1 : io_system.lstat(path, st);
+}
+
+static int
 do_stat(const char *path, struct stat *st)
 {
 	return strike("stat") ? -1 : io_system.stat(path, st);
@@ -232,6 +238,7 @@ static const struct io_ops faulty = {
 	.mkdir = do_mkdir,
 	.rmdir = do_rmdir,
 	.stat = do_stat,
+	.lstat = do_lstat,
 	.fstat = do_fstat,
 	.fstatfs = do_fstatfs,
 	.utimens = do_utimens,
