@@ -18,8 +18,7 @@ enum { KEPT_MAX = 8 << 20, KEPT_FILE_MAX = 1 << 20 };
 struct kept;
 
 struct kept_name {
-	const void
-		*owner; /* of an object; NULL: a local batch, which is the same in all replicas */
+	const void *owner; /* NULL: a local batch, which is the same in all replicas */
 	uint64_t min, max;
 	uint8_t level;
 };
