@@ -147,7 +147,7 @@ read_back(struct upload *u, const struct store_call *call, const struct merging 
 			  LOG_STR("error", why.msg));
 }
 
-/* Each file of a level is read once: for the level above. */
+/* Each file of a level is read once for the level above, and seldom for a snapshot. */
 static void
 keep(struct upload *u, const struct levels_conf *k, const struct merging *m)
 {
@@ -155,7 +155,8 @@ keep(struct upload *u, const struct levels_conf *k, const struct merging *m)
 		const struct catalog_file *f = &m->work.in[i];
 		const struct kept_name name = {u, f->min, f->max, f->level};
 
-		kept_drop(u->dir->kept, &name);
+		if (f->level + 1 == m->work.level)
+			kept_drop(u->dir->kept, &name);
 	}
 	if (m->work.level >= 1 && m->work.level < (int)k->n)
 		upload_out_keep(u, &m->out, &m->result);
