@@ -417,9 +417,9 @@ dbtask_set_foreign(struct dbtask *t, const struct ls_err *err)
 static bool
 is_hopeless(const struct dbtask *t, int rc)
 {
-	bool patient = t->tried || t->conf->dir;
+	bool first = !t->opened && !t->errors && !t->waiting[0];
 
-	return dbtask_is_final(rc) && !t->connected && (rc == -EBUSY || !patient);
+	return dbtask_is_final(rc) && !t->connected && (rc == -EBUSY || (first && !t->conf->dir));
 }
 
 static void
@@ -463,11 +463,10 @@ note_error(struct dbtask *t, int rc, const struct ls_err *err)
 static void
 conclude(struct dbtask *t, int rc, const struct ls_err *err)
 {
-	if (rc < 0)
+	if (rc < 0) {
 		note_error(t, rc, err);
-	t->tried = true;
-	if (rc < 0)
 		return;
+	}
 	if (t->state == DBTASK_CLOSED) {
 		t->retry_ns = clock_mono_ns() + t->conf->monitor_interval_ms * MS_NS;
 		return;

@@ -72,7 +72,6 @@ struct dbtask {
 	/* Capture lane: errors in a row. */
 	struct backoff backoff;
 	unsigned errors;
-	bool tried; /* to open it, once at least */
 	uint64_t retry_ns;
 	char waiting[LS_ERR_MAX]; /* last reason that was logged */
 	uint64_t progress_ns;

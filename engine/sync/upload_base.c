@@ -56,11 +56,7 @@ int
 upload_base(struct upload *u, const struct store_call *call, struct held *from, struct ls_err *err)
 {
 	LS_AUTO(upload_out_close) struct upload_out o = {.fd = -1, .spill_fd = -1};
-	struct catalog_file f = {.min = 1,
-				 .max = from->txid,
-				 .level = LTX_LEVEL_SNAPSHOT,
-				 .time_ms = from->time_ms,
-				 .time_exact = true};
+	struct catalog_file f = upload_snapshot_file(from->txid, from->time_ms);
 	int rc;
 
 	if ((rc = upload_same_root(u, call, err)) < 0 ||
@@ -68,10 +64,5 @@ upload_base(struct upload *u, const struct store_call *call, struct held *from, 
 	    (rc = write_base(from, &o, call, u->conf->encoding, err)) < 0)
 		return rc;
 	held_end(from); /* the transfer may take long */
-	if ((rc = upload_out_put(u, call, &o, &f, err)) < 0)
-		return rc;
-	u->info.has_base = true;
-	u->info.whole = true;
-	upload_interior(u, call, UPLOAD_SNAPSHOT_INTERIOR_TMP, &o, &f);
-	return 0;
+	return upload_snapshot_put(u, call, &o, &f, err);
 }

@@ -13,9 +13,9 @@
 /* What was sent lately and is still here; see upload_recent.c. Threads: locked. */
 struct upload_recent {
 	pthread_mutex_t lock;
-	char *dir;	   /* NULL: nothing is kept */
+	char *dir;	   /* of the links; NULL: there are none */
 	uint64_t from, to; /* the TXIDs from <= t < to */
-	uint64_t bytes;
+	uint64_t bytes;	   /* of the links */
 };
 
 struct upload {
@@ -52,6 +52,9 @@ LS_MUST_USE int upload_local_open(const struct statedir *dir, uint64_t txid,
 LS_MUST_USE int upload_local_find(const struct statedir *dir, uint64_t txid,
 				  struct upload_local *ret, struct ls_err *err);
 void upload_local_close(struct upload_local *l);
+
+/* The catalog's entry of a snapshot 1..txid. */
+struct catalog_file upload_snapshot_file(uint64_t txid, int64_t time_ms);
 
 /* Names of files that become objects: one for each lane. */
 #define UPLOAD_SNAPSHOT_TMP "snapshot.tmp"
@@ -100,6 +103,10 @@ void upload_interior(struct upload *u, const struct store_call *call, const char
 /* What was put as f, and not rewritten, is to be read again: see kept.h. */
 void upload_out_keep(struct upload *u, const struct upload_out *o, const struct catalog_file *f);
 void upload_out_close(struct upload_out *o); /* and removes it */
+/* Puts the snapshot f, from which the replica can go on, with its interior pages. By the owner. */
+LS_MUST_USE int
+upload_snapshot_put(struct upload *u, const struct store_call *call, struct upload_out *o,
+		    struct catalog_file *f, struct ls_err *err);
 /* Puts the snapshot of this full image unless it is there; by the owner, who waits for it. */
 LS_MUST_USE int upload_snapshot_first(struct upload *u, const struct store_call *call,
 				      struct upload_local *from, uint64_t txid, struct ls_err *err);

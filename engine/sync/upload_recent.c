@@ -33,7 +33,6 @@ remove_one(struct upload *u, uint64_t txid)
 
 	/* Another replica that is not so far reads it from its own objects. */
 	kept_drop(u->dir->kept, &name);
-
 	if (rc == 0)
 		rc = io_unlink(path, NULL);
 	if (rc == 0)
@@ -76,11 +75,24 @@ upload_keep_recent(struct upload *u, struct ls_err *err)
 	return rc;
 }
 
+static bool
+add_link(struct upload *u, const struct upload_local *l, uint64_t txid)
+{
+	struct upload_recent *k = &u->recent;
+	ls_autofree char *path = path_of(k, txid);
+
+	while (k->bytes + l->size > RECENT_MAX)
+		forget(u, k->from + 1);
+	if (!path || io_link(l->path, path, NULL) < 0)
+		return false;
+	k->bytes += l->size;
+	return true;
+}
+
 void
 upload_recent_add(struct upload *u, const struct upload_local *l, uint64_t txid)
 {
 	struct upload_recent *k = &u->recent;
-	ls_autofree char *path = NULL;
 
 	if (!u->dir->kept || l->size > RECENT_MAX)
 		return;
@@ -89,12 +101,8 @@ upload_recent_add(struct upload *u, const struct upload_local *l, uint64_t txid)
 		forget(u, k->to);
 		k->from = k->to = txid;
 	}
-	while (k->bytes + l->size > RECENT_MAX)
-		forget(u, k->from + 1);
-	if (k->dir && (!(path = path_of(k, txid)) || io_link(l->path, path, NULL) < 0))
-		return;
-	k->to++;
-	k->bytes += l->size;
+	if (!k->dir || add_link(u, l, txid))
+		k->to++;
 }
 
 bool

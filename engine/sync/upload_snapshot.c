@@ -52,13 +52,13 @@ write_snapshot(struct upload_local *from, struct upload_out *o, const struct sto
 	return rc < 0 ? ls_err_wrap(err, rc, "local file '%s'", from->path) : 0;
 }
 
-static struct catalog_file
-snapshot_of(const struct upload_local *from, uint64_t txid)
+struct catalog_file
+upload_snapshot_file(uint64_t txid, int64_t time_ms)
 {
 	return (struct catalog_file){.min = 1,
 				     .max = txid,
 				     .level = LTX_LEVEL_SNAPSHOT,
-				     .time_ms = from->time_ms,
+				     .time_ms = time_ms,
 				     .time_exact = true};
 }
 
@@ -67,7 +67,7 @@ put_snapshot(struct upload *u, const struct store_call *call, struct upload_loca
 	     uint64_t txid, pthread_mutex_t *lock, struct ls_err *err)
 {
 	LS_AUTO(upload_out_close) struct upload_out o = {.fd = -1, .spill_fd = -1};
-	struct catalog_file f = snapshot_of(from, txid);
+	struct catalog_file f = upload_snapshot_file(txid, from->time_ms);
 	bool put = false;
 	int rc;
 
@@ -105,21 +105,32 @@ upload_snapshot(struct upload *u, pthread_mutex_t *lock, const struct store_call
 }
 
 int
+upload_snapshot_put(struct upload *u, const struct store_call *call, struct upload_out *o,
+		    struct catalog_file *f, struct ls_err *err)
+{
+	int rc = upload_out_put(u, call, o, f, err);
+
+	if (rc < 0)
+		return rc;
+	u->info.has_base = u->info.whole = true;
+	upload_interior(u, call, UPLOAD_SNAPSHOT_INTERIOR_TMP, o, f);
+	return 0;
+}
+
+int
 upload_snapshot_first(struct upload *u, const struct store_call *call, struct upload_local *from,
 		      uint64_t txid, struct ls_err *err)
 {
 	LS_AUTO(upload_out_close) struct upload_out o = {.fd = -1, .spill_fd = -1};
-	struct catalog_file f = snapshot_of(from, txid);
+	struct catalog_file f = upload_snapshot_file(txid, from->time_ms);
 	int rc;
 
 	if (catalog_find(catalog_log_catalog(u->log), &f))
 		return 0;
 	if ((rc = upload_out_open(u, UPLOAD_SNAPSHOT_TMP, &o, err)) < 0 ||
 	    (rc = write_snapshot(from, &o, call, err)) < 0 ||
-	    (rc = upload_out_put(u, call, &o, &f, err)) < 0)
+	    (rc = upload_snapshot_put(u, call, &o, &f, err)) < 0)
 		return rc;
-	u->info.has_base = u->info.whole = true;
 	u->info.remote_max = txid;
-	upload_interior(u, call, UPLOAD_SNAPSHOT_INTERIOR_TMP, &o, &f);
 	return 0;
 }
