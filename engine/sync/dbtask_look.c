@@ -12,7 +12,7 @@ enum {
 	CHECK_WATCHED_MS = 5000, /* events may get lost */
 	LOOK_MIN_MS = 2,	 /* while a checkpoint is near and no token is free */
 	LOOK_MAX_MS = 8,
-	CALM_LOOKS = 1, /* as many quiet looks before: checkpoints are everybody's */
+	CALM_LOOKS = 2, /* as many quiet looks before: checkpoints are everybody's */
 };
 
 #define MS_NS UINT64_C(1000000)
