@@ -7,9 +7,6 @@
 
 enum {
 	FRAMES = 1000, /* to be backfilled: as many as SQLite lets gather by default */
-	/* More than that: something keeps them out of the file, and who tried walked through all.
-	 */
-	FRAMES_MAX = 16 * FRAMES,
 	TURN_MS = 6,
 	PAUSE_MAX_MS = 250,
 	SHARED_MS = 2000, /* so long it is believed that several write */
@@ -24,15 +21,8 @@ static bool
 advance_pin(struct db *db, const struct walidx_header *before)
 {
 	struct walidx_header after;
-	sqlite3 *conn;
-	int rc;
 
-	if (db->next || db_idle_connection(db, &conn, NULL) < 0)
-		return false;
-	sqlite3_busy_timeout(conn, 0); /* it is a look: others wait */
-	rc = db_pin_next(db, NULL);
-	sqlite3_busy_timeout(conn, (int)db->conf->busy_timeout_ms);
-	if (rc < 0 || !db->next)
+	if (db->next || db_pin_next(db, NULL) < 0 || !db->next)
 		return false;
 	if (db_walidx(db, &after, NULL) < 0 || !wal_salts_equal(after.salts, before->salts) ||
 	    after.backfill >= before->mx_frame) {
@@ -64,29 +54,18 @@ note_others(struct turns *k, const struct walidx_header *hz)
 	k->mx_frame = hz->mx_frame;
 }
 
-/* done: somebody has checkpointed. */
 static void
-end(struct turns *k, bool done)
+end(struct turns *k, bool shared)
 {
 	uint64_t now_ns = clock_mono_ns();
 
-	if ((done && k->shared) || !k->shared_ns)
+	if (shared || !k->shared_ns)
 		k->shared_ns = now_ns;
-	if (k->pause_ns == 0 || (done && now_ns - k->shared_ns < SHARED_MS * MS_NS))
+	if (now_ns - k->shared_ns < SHARED_MS * MS_NS)
 		k->pause_ns = TURN_MS * MS_NS;
 	else if (k->pause_ns < PAUSE_MAX_MS * MS_NS)
 		k->pause_ns *= 2;
 	k->next_ns = now_ns + k->pause_ns;
-}
-
-/* Whether there is something to do, and not too much. */
-static bool
-is_due(const struct turns *k, const struct db *db, const struct walidx_header *hz, uint64_t now_ns)
-{
-	uint32_t frames = hz->mx_frame - hz->backfill;
-
-	return db->holds_checkpoints && now_ns >= k->next_ns && frames >= FRAMES &&
-	       frames <= FRAMES_MAX;
 }
 
 void
@@ -95,7 +74,8 @@ turns_look(struct turns *k, struct db *db, const struct walidx_header *hz, uint6
 	bool done = hz->backfill != k->backfill;
 
 	if (!db->lent_checkpoints) {
-		if (is_due(k, db, hz, now_ns))
+		if (db->holds_checkpoints && now_ns >= k->next_ns &&
+		    hz->mx_frame >= hz->backfill + FRAMES)
 			begin(k, db, hz, now_ns);
 		return;
 	}
@@ -106,5 +86,5 @@ turns_look(struct turns *k, struct db *db, const struct walidx_header *hz, uint6
 		return;
 	}
 	if (db_take_back_checkpoints(db))
-		end(k, done);
+		end(k, done && k->shared);
 }

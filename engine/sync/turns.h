@@ -7,8 +7,7 @@
  * checkpoints. Beside us it never does (db_hold_checkpoints). So while several write, one
  * checkpoint of some milliseconds is left to them every TURN_MS: the pin moves to the newest frame,
  * so that there is something to do, the lock is free until it is done, and is taken back. A single
- * writer, for whom nobody waits, soon stops for that no more than three times a second; nor is
- * it tried more often while a reader keeps frames out of the database file.
+ * writer, for whom nobody waits, soon stops for that no more often than four times a second.
  *
  * The pin may stand behind frames that are not captured: not its mark but its slot, which is never
  * 0 here, keeps the WAL from being restarted, and no frame is lost before.
