@@ -12,7 +12,6 @@
 #include "engine/base/timers.h"
 #include "engine/sync/checkpoint.h"
 #include "engine/sync/dbreplica.h"
-#include "engine/sync/turns.h"
 
 enum dbtask_state {
 	DBTASK_CLOSED, /* to be opened, now or at retry_ns */
@@ -40,7 +39,6 @@ struct dbtask {
 	struct statedir dir;
 	struct capture capture;
 	struct checkpoint checkpoint;
-	struct turns turns;
 	bool db_open, dir_open, connected;
 	bool resting; /* idle: few descriptors, see dbtask_rest() */
 	bool opened;  /* once at least */
