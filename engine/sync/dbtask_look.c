@@ -12,7 +12,6 @@ enum {
 	CHECK_WATCHED_MS = 5000, /* events may get lost */
 	LOOK_MIN_MS = 2,	 /* while a checkpoint is near and no token is free */
 	LOOK_MAX_MS = 8,
-	CALM_LOOKS = 2, /* as many quiet looks before: checkpoints are everybody's */
 };
 
 #define MS_NS UINT64_C(1000000)
@@ -137,8 +136,6 @@ dbtask_look(struct dbtask *t)
 		return DBTASK_CHANGED;
 	if (frame_in_flight(t, &hz))
 		return DBTASK_IN_FLIGHT;
-	if (t->quiet >= CALM_LOOKS)
-		db_hold_checkpoints(&t->db, false);
 	return DBTASK_QUIET;
 }
 

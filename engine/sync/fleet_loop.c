@@ -206,10 +206,13 @@ static void
 settle(struct fleet *f, struct dbtask *t, uint64_t now)
 {
 	t->flight = 0;
-	if (t->quiet == 1)
+	if (t->quiet == 1) {
 		t->next_look_ns = tick_after(now + SECOND_LOOK_MS * MS_NS, SECOND_LOOK_MS * MS_NS);
-	else
+	} else {
+		/* It is calm, and not in the pause of all writers that follows a barrier. */
+		db_hold_checkpoints(&t->db, false);
 		t->next_look_ns = fallback(f, t, now);
+	}
 	if (t->quiet > REST_LOOKS && !is_sending(t, true))
 		dbtask_rest(t);
 }
