@@ -30,7 +30,7 @@ checkpoint_frames(const struct capture *c)
 	uint32_t min = c->db->conf->min_checkpoint_page_count, far = 0;
 	uint64_t max = c->db->conf->wal_max / 4;
 
-	if (!c->db->holds_checkpoints)
+	if (!c->db->holds_checkpoints && !c->db->lent_checkpoints)
 		return min;
 	if (c->far)
 		far = (uint32_t)((max < FAR_WAL ? max : FAR_WAL) / c->db->page_size);
@@ -158,6 +158,8 @@ checkpoint_run(struct checkpoint *k, struct capture *c, unsigned *ret_batches, s
 	int rc = 0;
 
 	*ret_batches = 0;
+	if (c->db->lent_checkpoints)
+		db_hold_checkpoints(c->db, true);
 	for (int i = 0; !done && i < ROUNDS; i++) {
 		unsigned n = 0;
 

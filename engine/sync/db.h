@@ -37,8 +37,9 @@ struct db {
 	sqlite3_stmt *pin[2]; /* of each; while it is busy, its read transaction is open */
 	sqlite3 *locks;	      /* opened when first needed; holds the two locks below */
 	bool holds_write, holds_checkpoints;
-	int current; /* conn that holds the pin; the other one is opened when needed */
-	bool next;   /* the other one holds one, too */
+	bool lent_checkpoints; /* held but for this moment */
+	int current;	       /* conn that holds the pin; the other one is opened when needed */
+	bool next;	       /* the other one holds one, too */
 	bool pinned_known;
 	struct walidx_header pinned; /* what it was just before the newest pin */
 	int wal_fd;		     /* -1 at rest */
@@ -93,10 +94,15 @@ LS_MUST_USE int db_checkpoint(struct db *db, bool truncate, struct ls_err *err);
  * db_barrier: the write lock, with a short wait. -EBUSY: not now.
  * db_hold_checkpoints: the checkpoint lock, if it is free. While it is held the automatic
  * checkpoint of an application costs it one system call; db_checkpoint() lends it to itself.
+ * db_lend_checkpoints: until it is taken back, held or given up. db_take_back_checkpoints: whether
+ * it could be, within a fraction of a millisecond.
  */
 LS_MUST_USE int db_barrier_begin(struct db *db, struct ls_err *err);
 void db_barrier_end(struct db *db);
 void db_hold_checkpoints(struct db *db, bool hold);
+void db_lend_checkpoints(struct db *db);
+bool db_take_back_checkpoints(struct db *db);
+bool db_checkpoints_are_free(struct db *db);
 
 /* Between the files of db and held. db_pin: begins a read transaction on conn[i]. */
 LS_MUST_USE int db_pin(struct db *db, int i, struct ls_err *err);

@@ -6,7 +6,7 @@
 
 #include <time.h>
 
-enum { WAIT_NS = 8000000, SPIN_NS = 300000, PAUSE_NS = 20000 };
+enum { WAIT_NS = 8000000, MOMENT_NS = 200000, SPIN_NS = 300000, PAUSE_NS = 20000 };
 
 /* Lock numbers of the wal-index: https://sqlite.org/walformat.html, "WAL locks". */
 enum { WRITE_LOCK = 0, CHECKPOINT_LOCK = 1 };
@@ -26,14 +26,14 @@ shm_lock(struct db *db, int lock, int action)
 /* A writer at full speed leaves a lock for microseconds only: such a gap is met by asking without a
  * pause. */
 static bool
-shm_lock_soon(struct db *db, int lock)
+shm_lock_within(struct db *db, int lock, uint64_t ns)
 {
 	static const struct timespec pause = {.tv_nsec = PAUSE_NS};
 	uint64_t start = clock_mono_ns(), passed;
 
 	while (shm_lock(db, lock, SQLITE_SHM_LOCK) < 0) {
 		passed = clock_mono_ns() - start;
-		if (passed > WAIT_NS)
+		if (passed > ns)
 			return false;
 		if (passed > SPIN_NS)
 			nanosleep(&pause, NULL);
@@ -90,14 +90,40 @@ db_locks_close(struct db *db)
 void
 db_hold_checkpoints(struct db *db, bool hold)
 {
+	db->lent_checkpoints = false;
 	if (hold == db->holds_checkpoints || (hold && db_connect_again(db, &db->locks, NULL) < 0))
 		return;
 	if (hold) {
-		db->holds_checkpoints = shm_lock_soon(db, CHECKPOINT_LOCK);
+		db->holds_checkpoints = shm_lock_within(db, CHECKPOINT_LOCK, WAIT_NS);
 		return;
 	}
 	shm_lock(db, CHECKPOINT_LOCK, SQLITE_SHM_UNLOCK);
 	db->holds_checkpoints = false;
+}
+
+void
+db_lend_checkpoints(struct db *db)
+{
+	db_hold_checkpoints(db, false);
+	db->lent_checkpoints = true;
+}
+
+bool
+db_take_back_checkpoints(struct db *db)
+{
+	db->holds_checkpoints = shm_lock_within(db, CHECKPOINT_LOCK, MOMENT_NS);
+	db->lent_checkpoints = !db->holds_checkpoints;
+	return db->holds_checkpoints;
+}
+
+bool
+db_checkpoints_are_free(struct db *db)
+{
+	bool got = shm_lock(db, CHECKPOINT_LOCK, SQLITE_SHM_LOCK) == 0;
+
+	if (got)
+		shm_lock(db, CHECKPOINT_LOCK, SQLITE_SHM_UNLOCK);
+	return got;
 }
 
 int
@@ -133,7 +159,7 @@ db_barrier_begin(struct db *db, struct ls_err *err)
 
 	if (rc < 0)
 		return rc;
-	if (!shm_lock_soon(db, WRITE_LOCK))
+	if (!shm_lock_within(db, WRITE_LOCK, WAIT_NS))
 		return ls_err_set(err, -EBUSY, "a writer holds the write lock");
 	db->holds_write = true;
 	return 0;

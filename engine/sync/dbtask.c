@@ -254,7 +254,7 @@ capture_all(struct dbtask *t, struct ls_err *err)
 		return rc;
 	if (t->need_image && (rc = take_image(t, err)) < 0)
 		return rc;
-	if (capture_pending(&t->capture) >= BUSY_FRAMES)
+	if (!t->db.lent_checkpoints && capture_pending(&t->capture) >= BUSY_FRAMES)
 		db_hold_checkpoints(&t->db, true);
 	rc = dbtask_capture_tail(t, err);
 	if (rc == -ESTALE) {
@@ -275,6 +275,7 @@ capture_all(struct dbtask *t, struct ls_err *err)
 		log_write(LOG_DEBUG, "checkpoint", LOG_STR("db", t->name),
 			  LOG_U64("frames", frames), LOG_U64("count", t->checkpoint.count),
 			  LOG_U64("held", t->db.holds_checkpoints),
+			  LOG_U64("turns", t->turns.count),
 			  LOG_U64("failures", t->checkpoint.failures),
 			  LOG_U64("barrier_us", t->checkpoint.barrier_ns / 1000),
 			  LOG_U64("worst_us", t->checkpoint.worst_ns / 1000));

@@ -12,6 +12,7 @@
 #include "engine/base/timers.h"
 #include "engine/sync/checkpoint.h"
 #include "engine/sync/dbreplica.h"
+#include "engine/sync/turns.h"
 
 enum dbtask_state {
 	DBTASK_CLOSED, /* to be opened, now or at retry_ns */
@@ -39,6 +40,7 @@ struct dbtask {
 	struct statedir dir;
 	struct capture capture;
 	struct checkpoint checkpoint;
+	struct turns turns;
 	bool db_open, dir_open, connected;
 	bool resting; /* idle: few descriptors, see dbtask_rest() */
 	bool opened;  /* once at least */

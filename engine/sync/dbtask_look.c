@@ -2,6 +2,7 @@
 /* When a database is captured: what a look at it shows, and how often batches may be closed. */
 #include "config.h"
 
+#include "engine/base/clock.h"
 #include "engine/base/io.h"
 #include "engine/sync/dbtask.h"
 
@@ -12,6 +13,7 @@ enum {
 	CHECK_WATCHED_MS = 5000, /* events may get lost */
 	LOOK_MIN_MS = 2,	 /* while a checkpoint is near and no token is free */
 	LOOK_MAX_MS = 8,
+	LOOK_LENT_MS = 1, /* while others checkpoint */
 };
 
 #define MS_NS UINT64_C(1000000)
@@ -111,7 +113,10 @@ uint64_t
 dbtask_next_look(const struct dbtask *t, uint64_t now_ns, uint64_t when_ns)
 {
 	uint64_t limit = checkpoint_frames(&t->capture), mx = t->capture.seen.mx_frame;
-	uint64_t next = now_ns + (2 * mx >= limit ? LOOK_MIN_MS : LOOK_MAX_MS) * MS_NS;
+	uint64_t next = now_ns + (t->db.lent_checkpoints ? LOOK_LENT_MS
+				  : 2 * mx >= limit	 ? LOOK_MIN_MS
+							 : LOOK_MAX_MS) *
+					 MS_NS;
 
 	return next < when_ns ? next : when_ns;
 }
@@ -128,6 +133,7 @@ dbtask_look(struct dbtask *t)
 	if (db_walidx(&t->db, &hz, NULL) < 0)
 		return DBTASK_IN_FLIGHT;
 	t->capture.seen = hz;
+	turns_look(&t->turns, &t->db, &hz, clock_mono_ns());
 	if (hz.mx_frame && (!wal_salts_equal(hz.salts, pos->salts) || hz.mx_frame != pos->frame))
 		return DBTASK_CHANGED;
 	if (checkpoint_wanted(&t->checkpoint, &t->capture, clock_mono_ns()))
@@ -167,6 +173,10 @@ dbtask_may_capture(struct dbtask *t, uint64_t now_ns, uint64_t *ret_when_ns)
 	}
 	if (t->errors && now_ns < t->retry_ns && !dbtask_wal_is_long(t)) {
 		*ret_when_ns = t->retry_ns;
+		return false;
+	}
+	if (now_ns < turns_capture_ns(&t->turns, &t->db)) {
+		*ret_when_ns = turns_capture_ns(&t->turns, &t->db);
 		return false;
 	}
 	if (checkpoint_full(&t->capture) && checkpoint_wanted(&t->checkpoint, &t->capture, now_ns))

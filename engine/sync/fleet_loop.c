@@ -244,7 +244,7 @@ static void
 wait_for_token(struct fleet *f, struct dbtask *t, uint64_t now, uint64_t when)
 {
 	uint32_t mx = t->capture.seen.mx_frame, before = t->token_mx;
-	bool calm = mx >= before && mx - before <= CALM_FRAMES;
+	bool calm = mx >= before && mx - before <= CALM_FRAMES && !t->db.lent_checkpoints;
 
 	t->next_look_ns = dbtask_next_look(t, now, when);
 	if (calm && f->watch.fd >= 0 && !t->db.remote_fs &&
@@ -284,7 +284,7 @@ look(struct fleet *f, struct dbtask *t, uint64_t now)
 		start_capture(f, t);
 		return;
 	}
-	t->next_look_ns = now + BUSY_LOOK_MS * MS_NS;
+	t->next_look_ns = dbtask_next_look(t, now, now + BUSY_LOOK_MS * MS_NS);
 	if (t->state != DBTASK_OPEN && when > now)
 		t->next_look_ns = when;
 	else if (when > now)

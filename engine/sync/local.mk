@@ -35,6 +35,7 @@ engine_libengine_a_SOURCES += \
 	engine/sync/stage.c engine/sync/stage.h \
 	engine/sync/statedir.c engine/sync/statedir.h \
 	engine/sync/tailproof.c engine/sync/tailproof.h \
+	engine/sync/turns.c engine/sync/turns.h \
 	engine/sync/upload.c engine/sync/upload.h \
 	engine/sync/upload_impl.h \
 	engine/sync/watch.c engine/sync/watch.h

@@ -39,6 +39,9 @@ enum engine_at {
 	PINNED,	  /* the next pin is held, or none is needed */
 	SEEN,	  /* the horizon is read */
 	CAPTURED, /* durable; the pins are to be swapped */
+	/* A turn of the writers (engine/sync/turns.h): the pin moves without a capture. */
+	TURN_SEEN,
+	TURN_PINNED,
 };
 enum round { ROUND_CAPTURE, ROUND_IMAGE, ROUND_BARRIER, ROUND_SLOT0 };
 
@@ -63,11 +66,12 @@ enum variant {
 	SWAP_FIRST,    /* the old pin is given back before the capture is durable */
 	NO_JUDGEMENT,  /* after a start it is not checked that the generation is the judged one */
 	UNPINNED_CKPT, /* our own checkpoint runs without a pin */
+	TURN_ON_SLOT0, /* a turn moves the pin to whatever slot there is */
 	VARIANTS,
 };
 static const char *const variant_names[VARIANTS] = {
 	"as it is",	"old pin before new one", "swap before capture",
-	"no judgement", "checkpoint without pin",
+	"no judgement", "checkpoint without pin", "turn on slot 0",
 };
 
 static enum variant variant;
@@ -431,11 +435,56 @@ swap(const struct state *s)
 }
 
 static void
+turn_pin(const struct state *s)
+{
+	struct state n = *s;
+
+	if (pinned_here(s)) {
+		cancel(&n);
+		n.known = s->known;
+		n.pinned = s->pinned;
+		reach(&n, "engine's pin is as new");
+		return;
+	}
+	n.at = TURN_PINNED;
+	n.next = pin(s);
+	n.pinned = s->wal;
+	n.known = true;
+	reach(&n, "engine takes a pin for a turn");
+	n.known = false;
+	n.pinned = (struct horizon){0};
+	reach(&n, "engine takes a pin for a turn, a moment later");
+}
+
+static void
+turn_swap(const struct state *s)
+{
+	struct state n = *s;
+
+	if (variant != TURN_ON_SLOT0 &&
+	    (s->wal.gen != s->seen.gen || s->wal.backfill >= s->seen.mx)) {
+		cancel(&n);
+		reach(&n, "engine gives up a turn");
+		return;
+	}
+	give_back(&n);
+	n.at = IDLE;
+	n.seen = (struct horizon){0};
+	reach(&n, "engine begins a turn");
+}
+
+static void
 idle(const struct state *s)
 {
 	struct state n = *s;
 
 	take_next_pin(s);
+	if (s->round == ROUND_CAPTURE) {
+		n.at = TURN_SEEN;
+		n.seen = s->wal;
+		reach(&n, "engine looks whether a turn is due");
+		n = *s;
+	}
 	if (s->round != ROUND_CAPTURE || s->unsure || s->write_lock)
 		return;
 	n.round = ROUND_BARRIER;
@@ -473,6 +522,12 @@ engine_steps(const struct state *s)
 			take_image(s);
 		else
 			capture(s);
+		break;
+	case TURN_SEEN:
+		turn_pin(s);
+		break;
+	case TURN_PINNED:
+		turn_swap(s);
 		break;
 	default:
 		swap(s);

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+
+#include "engine/sync/turns.h"
+
+#include "engine/base/clock.h"
+
+enum {
+	FRAMES = 1000, /* to be backfilled: as many as SQLite lets gather by default */
+	/* More than that: something keeps them out of the file, and who tries walks through all. */
+	FRAMES_MAX = 64 * FRAMES,
+	TURN_MS = 40, /* of 6 to 60 none starves the writers less; shorter ones cost throughput */
+	PAUSE_MAX_MS = 250,
+	SHARED_MS = 2000, /* so long it is believed that several write */
+	LENT_MS = 8,	  /* longer than that nobody is waited for */
+	CAPTURE_MS = 50,  /* nor does a capture wait for the end */
+};
+
+#define MS_NS UINT64_C(1000000)
+
+/* Moves the pin to the newest frame. false: it would be on slot 0, or may be. It is not if what was
+ * committed before it was not all backfilled after it. */
+static bool
+advance_pin(struct db *db, const struct walidx_header *before)
+{
+	struct walidx_header after;
+	sqlite3 *conn;
+	int rc;
+
+	if (db->next || db_idle_connection(db, &conn, NULL) < 0)
+		return false;
+	sqlite3_busy_timeout(conn, 0); /* it is a look: others wait */
+	rc = db_pin_next(db, NULL);
+	sqlite3_busy_timeout(conn, (int)db->conf->busy_timeout_ms);
+	if (rc < 0 || !db->next)
+		return false;
+	if (db_walidx(db, &after, NULL) < 0 || !wal_salts_equal(after.salts, before->salts) ||
+	    after.backfill >= before->mx_frame) {
+		db_pin_cancel(db);
+		return false;
+	}
+	db_pin_swap(db);
+	return true;
+}
+
+static void
+begin(struct turns *k, struct db *db, const struct walidx_header *hz, uint64_t now_ns)
+{
+	if (!advance_pin(db, hz))
+		return;
+	db_lend_checkpoints(db);
+	k->lent_ns = now_ns;
+	k->backfill = hz->backfill;
+	k->checkpointing = k->shared = false;
+	k->count++;
+}
+
+/* Nobody but another writer adds frames while somebody checkpoints. */
+static void
+note_others(struct turns *k, const struct walidx_header *hz)
+{
+	k->shared |= k->checkpointing && hz->mx_frame > k->mx_frame;
+	k->checkpointing = true;
+	k->mx_frame = hz->mx_frame;
+}
+
+/* done: somebody has checkpointed. */
+static void
+end(struct turns *k, bool done)
+{
+	uint64_t now_ns = clock_mono_ns();
+
+	if ((done && k->shared) || !k->shared_ns)
+		k->shared_ns = now_ns;
+	if (k->pause_ns == 0 || (done && now_ns - k->shared_ns < SHARED_MS * MS_NS))
+		k->pause_ns = TURN_MS * MS_NS;
+	else if (k->pause_ns < PAUSE_MAX_MS * MS_NS)
+		k->pause_ns *= 2;
+	k->next_ns = now_ns + k->pause_ns;
+}
+
+/* Whether there is something to do, and not too much. */
+static bool
+is_due(const struct turns *k, const struct db *db, const struct walidx_header *hz, uint64_t now_ns)
+{
+	uint32_t frames = hz->mx_frame - hz->backfill;
+
+	return db->holds_checkpoints && now_ns >= k->next_ns && frames >= FRAMES &&
+	       frames <= FRAMES_MAX;
+}
+
+void
+turns_look(struct turns *k, struct db *db, const struct walidx_header *hz, uint64_t now_ns)
+{
+	bool done = hz->backfill != k->backfill;
+
+	if (!db->lent_checkpoints) {
+		if (is_due(k, db, hz, now_ns))
+			begin(k, db, hz, now_ns);
+		return;
+	}
+	if (!done && now_ns - k->lent_ns < LENT_MS * MS_NS) {
+		if (db_checkpoints_are_free(db))
+			return;
+		note_others(k, hz);
+		return;
+	}
+	if (db_take_back_checkpoints(db))
+		end(k, done);
+}
+
+uint64_t
+turns_capture_ns(const struct turns *k, const struct db *db)
+{
+	return db->lent_checkpoints ? k->lent_ns + CAPTURE_MS * MS_NS : 0;
+}
