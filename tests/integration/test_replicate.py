@@ -309,7 +309,11 @@ while not select.select([sys.stdin], [], [], 0)[0]:
     for i in range(100):
         c.execute("INSERT INTO t(k, v) VALUES(1, hex(randomblob(400)))")
 """, db, str(auto)], stdin=subprocess.PIPE) as w:
-            wait_for("the third WAL", lambda: seen.add(wal_salts(db)) or len(seen) > 2, 120)
+            def third():
+                assert os.path.getsize(db + "-wal") < 4 << 30
+                seen.add(wal_salts(db))
+                return len(seen) > 2
+            wait_for("the third WAL", third, 120)
             w.stdin.close()
         assert w.returncode == 0
         c = connect(db)
