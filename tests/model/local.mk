@@ -8,4 +8,5 @@ tests_model_test_continuity_random_SOURCES = tests/model/test_continuity_random.
 MODEL_TESTS += tests/model/test_continuity_all
 tests_model_test_continuity_all_SOURCES = tests/model/test_continuity_all.c $(MODEL_WAL)
 MODEL_TESTS += tests/model/test_pins
-tests_model_test_pins_SOURCES = tests/model/test_pins.c
+tests_model_test_pins_SOURCES = tests/model/test_pins.c \
+	tests/model/states.c tests/model/states.h

@@ -18,13 +18,15 @@
 #include "config.h"
 
 #include "tests/lib/tap.h"
+#include "tests/model/states.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { COMMITS = 5, GENS = 4, FREE = 0, SLOT0 = 1, MARK = 2 /* MARK + m: mark m */ };
-enum { TABLE = 1 << 25, STATES = 24000000 };
+enum { STATES = 24000000, WAY = 4096 };
 
 /* Who has one of the two locks. */
 enum holder { NOBODY, WRITER, ENGINE, CHECKPOINTER };
@@ -75,42 +77,15 @@ static const char *const variant_names[VARIANTS] = {
 };
 
 static enum variant variant;
-static struct state *states;
-static uint32_t *parents, *table, nstates;
-static const char **steps; /* that led to each */
 static const char *violation;
-static uint32_t from;
+static uint32_t from; /* the state whose steps are taken */
 static size_t images, captures;
-
-/* ---- the set ---- */
-
-static uint64_t
-hash(const struct state *s)
-{
-	const uint8_t *p = (const uint8_t *)s;
-	uint64_t h = UINT64_C(14695981039346656037);
-
-	for (size_t i = 0; i < sizeof *s; i++)
-		h = (h ^ p[i]) * UINT64_C(1099511628211);
-	return h ^ h >> 29;
-}
 
 static void
 reach(const struct state *s, const char *step)
 {
-	uint64_t i = hash(s) % TABLE;
-
-	for (; table[i]; i = (i + 1) % TABLE)
-		if (memcmp(&states[table[i]], s, sizeof *s) == 0)
-			return;
-	if (nstates + 1 >= STATES) {
+	if (!states_add(s, from, step))
 		violation = "more states than there is room for";
-		return;
-	}
-	table[i] = ++nstates;
-	states[nstates] = *s;
-	parents[nstates] = from;
-	steps[nstates] = step;
 }
 
 static void
@@ -538,19 +513,18 @@ engine_steps(const struct state *s)
 /* ---- the search ---- */
 
 static void
-print_way(uint32_t i)
+print_way(uint32_t to)
 {
-	static uint32_t way[4096];
-	int n = 0;
+	uint32_t way[WAY];
+	size_t n = states_way(to, way, WAY);
 
-	for (; i && n < 4096; i = parents[i])
-		way[n++] = i;
-	while (n-- > 0) {
-		const struct state *s = &states[way[n]];
+	for (size_t i = 0; i < n; i++) {
+		const struct state *s = states_at(way[i]);
+		const char *step = states_step(way[i]);
 
 		printf("#   %-42s gen %d: %d+%d, %d copied; pins %d %d; captured %d\n",
-		       steps[way[n]] ? steps[way[n]] : "begin", s->wal.gen, s->wal.base, s->wal.mx,
-		       s->wal.backfill, s->old, s->next, s->cap);
+		       step ? step : "begin", s->wal.gen, s->wal.base, s->wal.mx, s->wal.backfill,
+		       s->old, s->next, s->cap);
 	}
 }
 
@@ -560,15 +534,15 @@ search(enum variant v, bool print)
 	static const struct state first = {.wal = {.gen = 1}};
 
 	variant = v;
-	nstates = 0;
+	states_clear();
 	violation = NULL;
 	images = captures = 0;
-	memset(table, 0, (size_t)TABLE * sizeof *table);
 	from = 0;
 	reach(&first, NULL);
-	for (from = 1; from <= nstates && !violation; from++) {
-		struct state s = states[from];
+	for (from = 1; from <= states_count() && !violation; from++) {
+		struct state s;
 
+		memcpy(&s, states_at(from), sizeof s);
 		writer_steps(&s);
 		reader_steps(&s);
 		checkpointer_steps(&s);
@@ -579,24 +553,20 @@ search(enum variant v, bool print)
 		}
 	}
 	printf("# %s: %" PRIu32 " states, %zu captures, %zu images: %s\n", variant_names[v],
-	       nstates, captures, images, violation ? violation : "no violation");
+	       states_count(), captures, images, violation ? violation : "no violation");
 }
 
 int
 main(int argc, char **argv)
 {
-	states = calloc(STATES, sizeof *states);
-	parents = calloc(STATES, sizeof *parents);
-	steps = calloc(STATES, sizeof *steps);
-	table = calloc(TABLE, sizeof *table);
-	if (!states || !parents || !steps || !table)
+	if (!states_open(sizeof(struct state), STATES))
 		return 1;
 	if (argc > 1) {
 		search((enum variant)(atoi(argv[1]) % VARIANTS), true);
 		return 0;
 	}
 	search(SOUND, true);
-	ok(!violation, "no commit is lost in any of %" PRIu32 " states", nstates);
+	ok(!violation, "no commit is lost in any of %" PRIu32 " states", states_count());
 	ok(images && captures, "captures and images were among them");
 	for (enum variant v = SOUND + 1; v < VARIANTS; v++) {
 		search(v, false);
