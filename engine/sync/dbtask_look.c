@@ -126,6 +126,7 @@ dbtask_look(struct dbtask *t)
 {
 	const struct position *pos = &t->capture.pos;
 	struct walidx_header hz;
+	uint64_t now_ns;
 
 	if (t->state != DBTASK_OPEN || t->need_image || atomic_load(&t->fate) ||
 	    dbtask_replaced(t) || dbtask_wants_base(t))
@@ -133,10 +134,11 @@ dbtask_look(struct dbtask *t)
 	if (db_walidx(&t->db, &hz, NULL) < 0)
 		return DBTASK_IN_FLIGHT;
 	t->capture.seen = hz;
-	turns_look(&t->turns, &t->db, &hz, clock_mono_ns());
+	now_ns = clock_mono_ns();
+	turns_look(&t->turns, &t->db, &hz, now_ns);
 	if (hz.mx_frame && (!wal_salts_equal(hz.salts, pos->salts) || hz.mx_frame != pos->frame))
 		return DBTASK_CHANGED;
-	if (checkpoint_wanted(&t->checkpoint, &t->capture, clock_mono_ns()))
+	if (checkpoint_wanted(&t->checkpoint, &t->capture, now_ns))
 		return DBTASK_CHANGED;
 	if (db_wake(&t->db, NULL) < 0)
 		return DBTASK_CHANGED;
@@ -166,6 +168,8 @@ all_are_busy(const struct dbtask *t)
 bool
 dbtask_may_capture(struct dbtask *t, uint64_t now_ns, uint64_t *ret_when_ns)
 {
+	uint64_t turn_ends_ns;
+
 	*ret_when_ns = 0;
 	if (t->state != DBTASK_OPEN) {
 		*ret_when_ns = t->retry_ns;
@@ -175,8 +179,9 @@ dbtask_may_capture(struct dbtask *t, uint64_t now_ns, uint64_t *ret_when_ns)
 		*ret_when_ns = t->retry_ns;
 		return false;
 	}
-	if (now_ns < turns_capture_ns(&t->turns, &t->db)) {
-		*ret_when_ns = turns_capture_ns(&t->turns, &t->db);
+	turn_ends_ns = turns_capture_ns(&t->turns, &t->db);
+	if (now_ns < turn_ends_ns) {
+		*ret_when_ns = turn_ends_ns;
 		return false;
 	}
 	if (checkpoint_full(&t->capture) && checkpoint_wanted(&t->checkpoint, &t->capture, now_ns))

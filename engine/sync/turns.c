@@ -100,9 +100,8 @@ turns_look(struct turns *k, struct db *db, const struct walidx_header *hz, uint6
 		return;
 	}
 	if (!done && now_ns - k->lent_ns < LENT_MS * MS_NS) {
-		if (db_checkpoints_are_free(db))
-			return;
-		note_others(k, hz);
+		if (!db_checkpoints_are_free(db))
+			note_others(k, hz);
 		return;
 	}
 	if (db_take_back_checkpoints(db))
