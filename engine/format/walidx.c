@@ -30,7 +30,7 @@
 
 #include <stdatomic.h>
 
-enum { COPY_SIZE = 48, FRAMES_FIRST = 4062, FRAMES_NEXT = 4096 };
+enum { COPY_SIZE = 48, MARKS_AT = 100, FRAMES_FIRST = 4062, FRAMES_NEXT = 4096 };
 
 static uint32_t
 native32(const uint8_t *p)
@@ -81,7 +81,7 @@ walidx_decode(const uint8_t p[WALIDX_HEADER_SIZE], struct walidx_header *ret, st
 	h.salts = (struct wal_salts){get_be32(p + 32), get_be32(p + 36)};
 	h.backfill = native32(p + 96);
 	for (int i = 0; i < WALIDX_READ_MARKS; i++)
-		h.marks[i] = native32(p + 100 + 4 * i);
+		h.marks[i] = native32(p + MARKS_AT + 4 * i);
 	*ret = h;
 	return 0;
 }
@@ -101,6 +101,14 @@ walidx_copy(const volatile void *shm, uint8_t out[WALIDX_HEADER_SIZE])
 	for (int i = 12; i < WALIDX_HEADER_SIZE / 4; i++)
 		w[i] = p[i];
 	memcpy(out, w, WALIDX_HEADER_SIZE);
+}
+
+void
+walidx_copy_mark(volatile void *shm, int from, int to)
+{
+	volatile uint32_t *marks = (volatile uint32_t *)shm + MARKS_AT / 4;
+
+	marks[to] = marks[from];
 }
 
 uint32_t

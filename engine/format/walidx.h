@@ -35,6 +35,9 @@ walidx_decode(const uint8_t p[WALIDX_HEADER_SIZE], struct walidx_header *ret, st
 /* Copies the header out of shared memory with the barriers that SQLite's readers use. */
 void walidx_copy(const volatile void *shm, uint8_t out[WALIDX_HEADER_SIZE]);
 
+/* Read mark `to` gets the value of another one. The caller holds the exclusive lock of it. */
+void walidx_copy_mark(volatile void *shm, int from, int to);
+
 /* The page number which the wal-index's page array holds for frame k (from 1); region is the
  * 32 KiB region of that frame (walidx_region(k)) as mapped. */
 uint32_t walidx_region(uint32_t frame);

@@ -148,7 +148,7 @@ db_pin(struct db *db, int i, struct ls_err *err)
 		rc = sqlite3_prepare_v2(db->conn[i], "PRAGMA schema_version", -1, &db->pin[i],
 					NULL);
 	if (rc == SQLITE_OK)
-		rc = sqlite3_step(db->pin[i]);
+		rc = db_step_pin(db, i);
 	if (rc != SQLITE_ROW) {
 		rc = db_sqlite_error(db->conn[i], rc, "read transaction", err);
 		sqlite3_reset(db->pin[i]);

@@ -48,7 +48,7 @@ struct db {
 	uint32_t page_size;
 	bool switched;		  /* to WAL mode by us */
 	const char *remote_fs;	  /* name of the network file system it is on, or NULL */
-	const volatile void *shm; /* region 0 of the wal-index */
+	volatile void *shm; /* region 0 of the wal-index */
 };
 
 /* One process-wide SQLite set-up; before any connection. */
@@ -104,8 +104,10 @@ void db_lend_checkpoints(struct db *db);
 bool db_take_back_checkpoints(struct db *db);
 bool db_checkpoints_are_free(struct db *db);
 
-/* Between the files of db and held. db_pin: begins a read transaction on conn[i]. */
+/* Between the files of db and held. db_pin: begins a read transaction on conn[i]; db_step_pin: with
+ * one of the two highest read marks, if one is free. */
 LS_MUST_USE int db_pin(struct db *db, int i, struct ls_err *err);
+int db_step_pin(struct db *db, int i);
 LS_MUST_USE int db_connect(const struct db *db, sqlite3 **ret, struct ls_err *err);
 /* Does nothing if *conn is there. -EAGAIN: the path means other files now. */
 LS_MUST_USE int db_connect_again(struct db *db, sqlite3 **conn, struct ls_err *err);

@@ -9,7 +9,9 @@
 enum { WAIT_NS = 8000000, MOMENT_NS = 200000, SPIN_NS = 300000, PAUSE_NS = 20000 };
 
 /* Lock numbers of the wal-index: https://sqlite.org/walformat.html, "WAL locks". */
-enum { WRITE_LOCK = 0, CHECKPOINT_LOCK = 1 };
+enum { WRITE_LOCK = 0, CHECKPOINT_LOCK = 1, READ_LOCK = 3 /* + number of the read mark */ };
+
+enum { HIGH_MARK = 3, LAST_MARK = 4, LOW_REFUSED = 9 /* SQLite sleeps for 0.2 ms in all then */ };
 
 /* -EBUSY: another process or connection has it. */
 static int
@@ -41,22 +43,66 @@ shm_lock_within(struct db *db, int lock, uint64_t ns)
 	return true;
 }
 
-/* A checkpoint by this thread while db->locks holds the lock for it: SQLite is told that its
- * connection has it. Given up and taken again, an application that tries a checkpoint at each
- * commit would get it in between, and walk through the whole WAL each time. */
+/* What SQLite is told while this thread does one of two things.
+ *
+ * A checkpoint while db->locks holds the lock for it: its connection has it. Given up and taken
+ * again, an application that tries a checkpoint at each commit would get it in between, and walk
+ * through the whole WAL each time.
+ *
+ * A pin: read marks 1 and 2 are taken. Who begins a transaction behind a new commit tries to move
+ * mark 1, then the next one: a writer would try that of a pin in vain at each of its commits. */
 static _Thread_local bool lock_is_held;
+static _Thread_local int refusals; /* that are left */
+static _Thread_local volatile void *pinned_shm;
 static const sqlite3_io_methods *system_methods;
 static sqlite3_io_methods methods;
 
-static int
-lock_once(sqlite3_file *f, int lock, int n, int flags)
+/* A low mark stands where the pin is to stand: so does a high one from now on, and SQLite, which is
+ * told to try again, prefers it. */
+static void
+raise_mark(sqlite3_file *f, int low)
 {
-	if (lock_is_held && lock == CHECKPOINT_LOCK && n == 1)
-		return SQLITE_OK;
-	return system_methods->xShmLock(f, lock, n, flags);
+	for (int i = LAST_MARK; i >= HIGH_MARK; i--) {
+		if (system_methods->xShmLock(f, READ_LOCK + i, 1,
+					     SQLITE_SHM_LOCK | SQLITE_SHM_EXCLUSIVE) != SQLITE_OK)
+			continue;
+		walidx_copy_mark(pinned_shm, low, i);
+		system_methods->xShmLock(f, READ_LOCK + i, 1,
+					 SQLITE_SHM_UNLOCK | SQLITE_SHM_EXCLUSIVE);
+		return;
+	}
 }
 
-/* Whether a checkpoint of this connection can go on under the lock that is held. */
+static bool
+is_refused(sqlite3_file *f, int lock, int flags)
+{
+	int mark = lock - READ_LOCK;
+
+	if (!refusals || mark < 1 || mark >= HIGH_MARK || !(flags & SQLITE_SHM_LOCK))
+		return false;
+	if (flags & SQLITE_SHM_SHARED) {
+		refusals--;
+		raise_mark(f, mark);
+	}
+	return true;
+}
+
+static int
+shm_lock_told(sqlite3_file *f, int lock, int n, int flags)
+{
+	int rc;
+
+	if (lock_is_held && lock == CHECKPOINT_LOCK && n == 1)
+		return SQLITE_OK;
+	if (is_refused(f, lock, flags))
+		return SQLITE_BUSY;
+	rc = system_methods->xShmLock(f, lock, n, flags);
+	if (rc != SQLITE_OK && lock == READ_LOCK + LAST_MARK)
+		refusals /= 2; /* another one has it, for a moment or for long */
+	return rc;
+}
+
+/* Whether SQLite can be told. */
 static bool
 take_methods(sqlite3 *conn)
 {
@@ -70,11 +116,23 @@ take_methods(sqlite3 *conn)
 	if (!system_methods) {
 		system_methods = f->pMethods;
 		methods = *system_methods;
-		methods.xShmLock = lock_once;
+		methods.xShmLock = shm_lock_told;
 	}
 	if (f->pMethods == system_methods)
 		f->pMethods = &methods;
 	return f->pMethods == &methods;
+}
+
+int
+db_step_pin(struct db *db, int i)
+{
+	int rc;
+
+	pinned_shm = db->shm;
+	refusals = db->shm && take_methods(db->conn[i]) ? LOW_REFUSED : 0;
+	rc = sqlite3_step(db->pin[i]);
+	refusals = 0;
+	return rc;
 }
 
 void

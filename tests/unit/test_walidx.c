@@ -71,6 +71,8 @@ test_fields(void)
 	ok(h.salts.s1 == 0x11223344 && h.salts.s2 == 0x55667788, "salts");
 	ok(h.backfill == 12 && h.marks[0] == UINT32_MAX && h.marks[4] == 4, "marks");
 	ok(!h.big_endian, "byte order");
+	walidx_copy_mark(p, 2, 4);
+	ok(walidx_decode(p, &h, NULL) == 0 && h.marks[4] == 2 && h.marks[3] == 3, "a mark moved");
 	make(p, 1);
 	ok(walidx_decode(p, &h, NULL) == 0 && h.page_size == 65536, "1 means 65536");
 }
