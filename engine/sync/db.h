@@ -46,9 +46,9 @@ struct db {
 	struct stat st;		     /* identity at open */
 	struct stat wal_st, shm_st;  /* of the files beside it */
 	uint32_t page_size;
-	bool switched;		  /* to WAL mode by us */
-	const char *remote_fs;	  /* name of the network file system it is on, or NULL */
-	volatile void *shm; /* region 0 of the wal-index */
+	bool switched;	       /* to WAL mode by us */
+	const char *remote_fs; /* name of the network file system it is on, or NULL */
+	volatile void *shm;    /* region 0 of the wal-index */
 };
 
 /* One process-wide SQLite set-up; before any connection. */

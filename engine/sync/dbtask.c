@@ -268,7 +268,8 @@ capture_all(struct dbtask *t, struct ls_err *err)
 		rc = dbtask_give_bases(t, err);
 	if (rc < 0)
 		return rc;
-	if (checkpoint_wanted(&t->checkpoint, &t->capture, clock_mono_ns())) {
+	if (checkpoint_wanted(&t->checkpoint, &t->capture, clock_mono_ns()) &&
+	    !turns_ask(&t->turns, &t->db, clock_mono_ns())) {
 		frames = t->capture.seen.mx_frame;
 		rc = checkpoint_run(&t->checkpoint, &t->capture, &batches, err);
 		note_captured(t, batches);

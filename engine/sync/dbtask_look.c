@@ -17,6 +17,7 @@ enum {
 };
 
 #define MS_NS UINT64_C(1000000)
+#define UNEVEN 0.7 /* of a token: the distances are 65 to 135 ms */
 
 /* ---- tokens ---- */
 
@@ -48,6 +49,16 @@ refill(struct dbtask *t, uint64_t now_ns)
 	t->tokens_at_ns = now_ns;
 }
 
+/* Captures that follow each other evenly, ten a second, would meet each try of a writer that waits:
+ * SQLite's busy handler tries ten times a second, too, and no turns are given meanwhile. */
+static double
+uneven(void)
+{
+	uint32_t r = (uint32_t)(clock_mono_ns() * UINT64_C(0x9e3779b97f4a7c15) >> 32);
+
+	return UNEVEN * (r / (double)UINT32_MAX - 0.5);
+}
+
 void
 dbtask_spend(struct dbtask *t, unsigned batches)
 {
@@ -56,6 +67,8 @@ dbtask_spend(struct dbtask *t, unsigned batches)
 	/* Of those that a full WAL forced, one is held against later ones where it is a request. */
 	if (t->tokens < (t->far ? -1 : 0))
 		t->tokens = t->far ? -1 : 0;
+	if (batches && t->burst > 1 && !t->far && t->tokens < 1)
+		t->tokens += uneven();
 }
 
 /* ---- looks ---- */
@@ -184,7 +197,9 @@ dbtask_may_capture(struct dbtask *t, uint64_t now_ns, uint64_t *ret_when_ns)
 		*ret_when_ns = turn_ends_ns;
 		return false;
 	}
-	if (checkpoint_full(&t->capture) && checkpoint_wanted(&t->checkpoint, &t->capture, now_ns))
+	if (checkpoint_full(&t->capture) &&
+	    checkpoint_wanted(&t->checkpoint, &t->capture, now_ns) &&
+	    !turns_await(&t->turns, &t->db, now_ns))
 		return true;
 	if (all_are_busy(t)) { /* asked again once the end of an upload is told */
 		atomic_store(&t->waits, true);

@@ -14,6 +14,7 @@ enum {
 	SHARED_MS = 2000, /* so long it is believed that several write */
 	LENT_MS = 8,	  /* longer than that nobody is waited for */
 	CAPTURE_MS = 50,  /* nor does a capture wait for the end */
+	ASKED_MS = 30,	  /* nor a checkpoint, for the end or for the begin */
 };
 
 #define MS_NS UINT64_C(1000000)
@@ -112,4 +113,32 @@ uint64_t
 turns_capture_ns(const struct turns *k, const struct db *db)
 {
 	return db->lent_checkpoints ? k->lent_ns + CAPTURE_MS * MS_NS : 0;
+}
+
+static bool
+several_write(const struct turns *k, uint64_t now_ns)
+{
+	return k->pause_ns == TURN_MS * MS_NS && now_ns - k->shared_ns < SHARED_MS * MS_NS;
+}
+
+bool
+turns_await(const struct turns *k, const struct db *db, uint64_t now_ns)
+{
+	return k->asked_ns && now_ns - k->asked_ns < ASKED_MS * MS_NS &&
+	       (db->lent_checkpoints || k->count == k->asked_count);
+}
+
+bool
+turns_ask(struct turns *k, const struct db *db, uint64_t now_ns)
+{
+	if (turns_await(k, db, now_ns))
+		return true;
+	if (k->asked_ns || !db->holds_checkpoints || !several_write(k, now_ns)) {
+		k->asked_ns = 0;
+		return false;
+	}
+	k->asked_ns = now_ns;
+	k->asked_count = k->count;
+	k->next_ns = 0;
+	return true;
 }

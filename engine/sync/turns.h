@@ -10,6 +10,9 @@
  * writer, for whom nobody waits, soon stops for that no more than three times a second; nor is
  * it tried more often while a reader keeps frames out of the database file.
  *
+ * A checkpoint of ours follows a turn, so that it has little to copy: the longer one that stops
+ * nobody lets nobody in either.
+ *
  * The pin may stand behind frames that are not captured: not its mark but its slot, which is never
  * 0 here, keeps the WAL from being restarted, and no frame is lost before.
  *
@@ -27,6 +30,7 @@ struct turns {
 	uint32_t backfill, mx_frame; /* at the beginning; as last seen while somebody checkpoints */
 	bool checkpointing, shared;  /* seen in this turn: somebody does, and others write */
 	uint64_t count;
+	uint64_t asked_ns, asked_count; /* a checkpoint waits for a turn since then; 0: none does */
 };
 
 /* A look: hz is what the wal-index says now. Begins a turn, or ends one. */
@@ -35,5 +39,11 @@ void turns_look(struct turns *k, struct db *db, const struct walidx_header *hz, 
 /* Until when a capture waits for the end of a turn; 0: there is none. No look comes before its end,
  * and each commit of the application walks through the WAL in vain as long as the lock is lent. */
 uint64_t turns_capture_ns(const struct turns *k, const struct db *db);
+
+/* A checkpoint of ours is due, and everything captured. true: it waits for a turn, which begins at
+ * the next look if it can. */
+bool turns_ask(struct turns *k, const struct db *db, uint64_t now_ns);
+/* Whether it waits still: 30 ms at most. */
+bool turns_await(const struct turns *k, const struct db *db, uint64_t now_ns);
 
 #endif
