@@ -74,7 +74,7 @@ raise_mark(sqlite3_file *f, int low)
 }
 
 static bool
-is_refused(sqlite3_file *f, int lock, int flags)
+refuse_low_mark(sqlite3_file *f, int lock, int flags)
 {
 	int mark = lock - READ_LOCK;
 
@@ -94,7 +94,7 @@ shm_lock_told(sqlite3_file *f, int lock, int n, int flags)
 
 	if (lock_is_held && lock == CHECKPOINT_LOCK && n == 1)
 		return SQLITE_OK;
-	if (is_refused(f, lock, flags))
+	if (refuse_low_mark(f, lock, flags))
 		return SQLITE_BUSY;
 	rc = system_methods->xShmLock(f, lock, n, flags);
 	if (rc != SQLITE_OK && lock == READ_LOCK + LAST_MARK)

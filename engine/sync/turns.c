@@ -125,7 +125,7 @@ bool
 turns_await(const struct turns *k, const struct db *db, uint64_t now_ns)
 {
 	return k->asked_ns && now_ns - k->asked_ns < ASKED_MS * MS_NS &&
-	       (db->lent_checkpoints || k->count == k->asked_count);
+	       (db->lent_checkpoints || k->lent_ns <= k->asked_ns);
 }
 
 bool
@@ -138,7 +138,6 @@ turns_ask(struct turns *k, const struct db *db, uint64_t now_ns)
 		return false;
 	}
 	k->asked_ns = now_ns;
-	k->asked_count = k->count;
 	k->next_ns = 0;
 	return true;
 }

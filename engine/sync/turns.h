@@ -30,7 +30,7 @@ struct turns {
 	uint32_t backfill, mx_frame; /* at the beginning; as last seen while somebody checkpoints */
 	bool checkpointing, shared;  /* seen in this turn: somebody does, and others write */
 	uint64_t count;
-	uint64_t asked_ns, asked_count; /* a checkpoint waits for a turn since then; 0: none does */
+	uint64_t asked_ns; /* a checkpoint waits for a turn since then; 0: none does */
 };
 
 /* A look: hz is what the wal-index says now. Begins a turn, or ends one. */
