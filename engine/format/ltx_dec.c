@@ -14,7 +14,7 @@
 
 #include <string.h>
 
-enum { BUFFER = 256 * 1024 };
+enum { BUFFER_MAX = 256 * 1024 };
 
 struct ltx_dec {
 	ltx_source_fn *source;
@@ -31,12 +31,13 @@ struct ltx_dec {
 	uint64_t off; /* of the next byte to take */
 	uint64_t buf_off;
 	size_t buf_len;
+	size_t buf_size;
 	bool buf_last; /* the file ends with it */
 	uint8_t page[PAGE_SIZE_MAX];
-	uint8_t buf[BUFFER];
+	uint8_t buf[];
 };
 
-/* At least n bytes (at most BUFFER) from d->off on, unless the file ends. */
+/* At least n bytes (at most BUFFER_MAX) from d->off on, unless the file ends. */
 static int
 peek(struct ltx_dec *d, size_t n, const uint8_t **ret, size_t *ret_n, struct ls_err *err)
 {
@@ -45,10 +46,10 @@ peek(struct ltx_dec *d, size_t n, const uint8_t **ret, size_t *ret_n, struct ls_
 
 	if (have < n && !d->buf_last) {
 		memmove(d->buf, d->buf + skip, have);
-		rc = d->source(d->arg, d->off + have, d->buf + have, BUFFER - have, &got, err);
+		rc = d->source(d->arg, d->off + have, d->buf + have, d->buf_size - have, &got, err);
 		if (rc < 0)
 			return rc;
-		d->buf_last = got < BUFFER - have;
+		d->buf_last = got < d->buf_size - have;
 		d->buf_off = d->off;
 		d->buf_len = have += got;
 		skip = 0;
@@ -78,7 +79,7 @@ read_tail(struct ltx_dec *d, uint64_t size, uint8_t tail[LTX_TAIL_SIZE], struct 
 	size_t got = 0;
 	int rc;
 
-	if (size < BUFFER) {
+	if (size < d->buf_size) {
 		rc = peek(d, (size_t)size, &p, &got, err);
 		got = got < size ? 0 : LTX_TAIL_SIZE;
 		if (rc == 0 && got)
@@ -116,14 +117,18 @@ int
 ltx_dec_open(ltx_source_fn *source, void *arg, uint64_t size, struct ltx_dec **ret,
 	     struct ls_err *err)
 {
-	struct ltx_dec *d = calloc(1, sizeof *d);
+	/* A byte more than a small file has shows that it ends there. */
+	size_t buf_size = size < BUFFER_MAX ? (size_t)size + 1 : BUFFER_MAX;
+	struct ltx_dec *d = malloc(sizeof *d + buf_size);
 	int rc;
 
 	if (!d)
 		return ls_err_set(err, -ENOMEM, "LTX decoder: out of memory");
+	memset(d, 0, offsetof(struct ltx_dec, page));
 	d->source = source;
 	d->arg = arg;
 	d->db_sum = LTX_CHECKSUM_FLAG;
+	d->buf_size = buf_size;
 	if ((rc = open_file(d, size, err)) < 0) {
 		ltx_dec_close(d);
 		return rc;
@@ -188,7 +193,7 @@ finish(struct ltx_dec *d, struct ls_err *err)
 	if (d->off != d->layout.index_offset)
 		return ls_err_set(err, -EBADMSG, "page index does not follow the last page");
 	while (left) {
-		size_t n = left < BUFFER / 2 ? (size_t)left : BUFFER / 2;
+		size_t n = left < BUFFER_MAX / 2 ? (size_t)left : BUFFER_MAX / 2;
 
 		if ((rc = take(d, n, &p, err)) < 0)
 			return rc;

@@ -2,7 +2,7 @@
 /*
  * ltx_dec: a whole LTX file, in order, verified: header, every page, index against frames,
  * trailer, file checksum, no byte after it.
- * Threads: single. Memory: one read buffer of 256 KiB and one page, whatever the size.
+ * Threads: single. Memory: one read buffer, of 256 KiB at most, and one page.
  */
 #ifndef ENGINE_FORMAT_LTX_DEC_H
 #define ENGINE_FORMAT_LTX_DEC_H

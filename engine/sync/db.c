@@ -141,14 +141,8 @@ db_pin(struct db *db, int i, struct ls_err *err)
 	struct walidx_header hz;
 	/* Before the pin: if it is still that afterwards, nothing came in between. */
 	bool known = db->shm && db_walidx(db, &hz, NULL) == 0;
-	int rc = SQLITE_OK;
+	int rc = db_step_pin(db, i);
 
-	/* It reads page 1 without loading the schema, and stays in the middle. */
-	if (!db->pin[i])
-		rc = sqlite3_prepare_v2(db->conn[i], "PRAGMA schema_version", -1, &db->pin[i],
-					NULL);
-	if (rc == SQLITE_OK)
-		rc = db_step_pin(db, i);
 	if (rc != SQLITE_ROW) {
 		rc = db_sqlite_error(db->conn[i], rc, "read transaction", err);
 		sqlite3_reset(db->pin[i]);

@@ -123,13 +123,23 @@ take_methods(sqlite3 *conn)
 	return f->pMethods == &methods;
 }
 
+/* It reads page 1 without loading the schema, and stays in the middle. */
+static int
+prepare_pin(struct db *db, int i)
+{
+	take_methods(db->conn[i]);
+	return sqlite3_prepare_v2(db->conn[i], "PRAGMA schema_version", -1, &db->pin[i], NULL);
+}
+
 int
 db_step_pin(struct db *db, int i)
 {
-	int rc;
+	int rc = db->pin[i] ? SQLITE_OK : prepare_pin(db, i);
 
+	if (rc != SQLITE_OK)
+		return rc;
 	pinned_shm = db->shm;
-	refusals = db->shm && take_methods(db->conn[i]) ? LOW_REFUSED : 0;
+	refusals = db->shm ? LOW_REFUSED : 0;
 	rc = sqlite3_step(db->pin[i]);
 	refusals = 0;
 	return rc;

@@ -83,6 +83,8 @@ struct dbtask {
 	struct job capture_job;
 	atomic_bool capture_busy;
 	atomic_bool waits;  /* a capture waits for the end of an upload */
+	atomic_bool again;  /* a look is to follow the capture at once */
+	bool armed;	    /* the watch was, before the capture began */
 	struct ls_err left; /* why it could not leave yet */
 	struct timers_item timer;
 	struct dbtask *next_ready; /* these two under the fleet's lock */

@@ -170,12 +170,26 @@ fleet_add(struct fleet *f, const struct conf_db *conf, struct conf_db *own, stru
 	return rc;
 }
 
+/* It may have been made ready again since it was served: by the end of its last job. Under the
+ * lock. */
+static void
+forget_ready(struct fleet *f, const struct dbtask *t)
+{
+	struct dbtask **p = &f->ready;
+
+	while (*p && *p != t)
+		p = &(*p)->next_ready;
+	if (*p)
+		*p = t->next_ready;
+}
+
 void
 fleet_remove(struct fleet *f, struct dbtask *t)
 {
 	fleet_set_wal_watch(f, t, -1);
 	timers_clear(&f->timers, &t->timer);
 	pthread_mutex_lock(&f->lock);
+	forget_ready(f, t);
 	tdelete(&t->conf, &f->by_path, compare_path);
 	for (size_t i = 0; i < f->n; i++)
 		if (f->tasks[i] == t)
@@ -200,7 +214,7 @@ run_open(struct job *job)
 	struct dbtask *t = fleet_of_capture_job(job);
 
 	dbtask_arm(t);
-	fleet_job_ended(t->fleet, t, &t->capture_busy, NULL);
+	fleet_job_ended(t->fleet, t, &t->capture_busy);
 }
 
 /* Every database is opened once before a stop is looked at (H87). */
@@ -259,7 +273,7 @@ run_finish(struct job *job)
 	else if (f->opts->once || f->n == 1)
 		e->rc = ls_err_set(&e->err, -EIO, "database '%s' is not replicated", t->conf->path);
 	fleet_end_leases(f, t);
-	fleet_job_ended(f, t, &t->capture_busy, NULL);
+	fleet_job_ended(f, t, &t->capture_busy);
 }
 
 static int

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Between fleet.c (begin, end, members), fleet_loop.c (looks and decides), fleet_dirs.c (members
- * that come and go) and fleet_sync.c (what others ask for).
+ * Between fleet.c (begin, end, members), fleet_loop.c (looks and decides), fleet_jobs.c (what the
+ * pools run), fleet_dirs.c (members that come and go) and fleet_sync.c (what others ask for).
  *
  * The event thread owns everything but what is said to be under the lock. It alone changes the list
  * of members, under the lock, so it may read it without.
@@ -58,16 +58,18 @@ struct fleet {
 
 /* Has the event thread serve it. Under the lock. */
 void fleet_touch(struct fleet *f, struct dbtask *t);
+void fleet_make_ready(struct fleet *f, struct dbtask *t); /* the next time it wakes; the same */
 void fleet_start_job(struct job_pool *pool, struct job *job, atomic_bool *busy);
 void fleet_wait_idle(struct fleet *f, struct dbtask *t);
-/* When jobs end. */
+/* Whether a lane of a replica works: that of uploads, or also that of levels. */
+bool fleet_is_sending(const struct dbtask *t, bool levels);
+/* Jobs. */
 void fleet_run_capture(struct job *job);
 void fleet_run_upload(struct job *job);
 void fleet_run_levels(struct job *job);
-/* sent: an upload of this replica, which the event thread is woken for only if somebody waits for
- * it; NULL: another job. */
-void
-fleet_job_ended(struct fleet *f, struct dbtask *t, atomic_bool *busy, const struct dbreplica *sent);
+void fleet_run_leave(struct job *job);
+/* And their end, that the event thread waits for. */
+void fleet_job_ended(struct fleet *f, struct dbtask *t, atomic_bool *busy);
 struct dbtask *fleet_of_capture_job(struct job *job);
 
 /* Until stopped. */

@@ -9,7 +9,8 @@
  * (H35). So while the -wal file has a frame behind the horizon, or another header, looks go on
  * after 1, 2, 4 ... 64 ms. When there is none, the watch is armed and two more looks are made, one
  * at once and one 64 to 128 ms later, with those of other databases in one wakeup: what comes after
- * the first is an event, what came before it is seen.
+ * the first is an event, what came before it is seen. A capture that the watch is armed before
+ * makes the first of the two itself.
  */
 #include "config.h"
 
@@ -26,162 +27,11 @@ enum {
 	SECOND_LOOK_MS = 64,
 	REST_LOOKS = 3,	  /* as many that saw nothing, the last ones 30 s apart: it is at rest */
 	FLIGHT_STEPS = 6, /* 1 ms doubling */
-	SEND_NOW = 2,	  /* batches */
 	CALM_FRAMES = 64, /* between two looks */
 	BUSY_LOOK_MS = 8, /* while the horizon moves and no token is free */
 	LEAVE_S = 30,	  /* so long a replica that is away is waited for */
 	LEAVE_RETRY_MS = 1000,
 };
-
-/* ---- jobs ---- */
-
-static void
-wake(struct fleet *f)
-{
-	static const uint64_t one = 1;
-	ssize_t n = write(f->done_fd, &one, sizeof one);
-
-	(void)n; /* a full counter wakes, too */
-}
-
-/* Under the lock. */
-static void
-make_ready(struct fleet *f, struct dbtask *t)
-{
-	if (t->ready)
-		return;
-	t->ready = true;
-	t->next_ready = f->ready;
-	f->ready = t;
-}
-
-void
-fleet_touch(struct fleet *f, struct dbtask *t)
-{
-	make_ready(f, t);
-	wake(f);
-}
-
-/* Whether somebody waits for the end of this upload. If not, the look that follows each capture a
- * moment later is soon enough. */
-static bool
-is_urgent(const struct dbreplica *r)
-{
-	const struct dbtask *t = r->task;
-
-	return r->errors || atomic_load(&t->fleet->nrequests) || atomic_load(&t->waits) ||
-	       atomic_load(&t->fate) || atomic_load(&r->state) != DBREPLICA_READY ||
-	       dbreplica_due_ns(r) != UINT64_MAX || atomic_load(&r->image);
-}
-
-void
-fleet_job_ended(struct fleet *f, struct dbtask *t, atomic_bool *busy, const struct dbreplica *sent)
-{
-	bool urgent;
-
-	pthread_mutex_lock(&f->lock);
-	atomic_store(busy, false);
-	/* After it is not busy any more: who finds it busy after saying that he waits is seen. */
-	urgent = !sent || is_urgent(sent);
-	make_ready(f, t);
-	pthread_mutex_unlock(&f->lock);
-	/* t may be gone from here on. */
-	pthread_cond_broadcast(&f->idle);
-	if (urgent)
-		wake(f);
-}
-
-struct dbtask *
-fleet_of_capture_job(struct job *job)
-{
-	return LS_CONTAINER(job, struct dbtask, capture_job);
-}
-
-/* A batch or two for a replica that is near go there at once, without another thread; no snapshot:
- * the next capture may be urgent. */
-static void
-send_now(struct dbreplica *r)
-{
-	uint64_t left = atomic_load(&r->task->staged) - atomic_load(&r->acked);
-
-	if (!r->near || atomic_load(&r->state) != DBREPLICA_READY || atomic_load(&r->failing) ||
-	    atomic_load(&r->image) > atomic_load(&r->acked) || left == 0 || left > SEND_NOW ||
-	    dbreplica_due_ns(r) == UINT64_MAX || atomic_exchange(&r->upload_busy, true))
-		return;
-	dbreplica_upload(r);
-	atomic_store(&r->upload_busy, false);
-}
-
-void
-fleet_run_capture(struct job *job)
-{
-	struct dbtask *t = fleet_of_capture_job(job);
-
-	dbtask_capture(t);
-	for (size_t i = 0; i < t->nreplicas; i++)
-		send_now(&t->replicas[i]);
-	fleet_job_ended(t->fleet, t, &t->capture_busy, NULL);
-}
-
-void
-fleet_run_upload(struct job *job)
-{
-	struct dbreplica *r = LS_CONTAINER(job, struct dbreplica, upload_job);
-
-	dbreplica_upload(r);
-	fleet_job_ended(r->task->fleet, r->task, &r->upload_busy, r);
-}
-
-void
-fleet_run_levels(struct job *job)
-{
-	struct dbreplica *r = LS_CONTAINER(job, struct dbreplica, levels_job);
-	struct fleet *f = r->task->fleet;
-
-	/* Not while it ends: the final sync waits for this job. */
-	if (!stop_fired(f->opts->stop))
-		dbreplica_maintain(r, f->opts->stop);
-	fleet_job_ended(f, r->task, &r->levels_busy, NULL);
-}
-
-static void
-run_leave(struct job *job)
-{
-	struct dbtask *t = fleet_of_capture_job(job);
-
-	t->errors = dbtask_leave(t, &t->left) < 0;
-	if (!t->errors)
-		fleet_end_leases(t->fleet, t);
-	fleet_job_ended(t->fleet, t, &t->capture_busy, NULL);
-}
-
-void
-fleet_start_job(struct job_pool *pool, struct job *job, atomic_bool *busy)
-{
-	if (!atomic_exchange(busy, true))
-		job_submit(pool, job);
-}
-
-/* Whether a lane of a replica works. */
-static bool
-is_sending(const struct dbtask *t, bool levels)
-{
-	bool busy = false;
-
-	for (size_t i = 0; i < t->nreplicas; i++)
-		busy |= atomic_load(&t->replicas[i].upload_busy) ||
-			(levels && atomic_load(&t->replicas[i].levels_busy));
-	return busy;
-}
-
-void
-fleet_wait_idle(struct fleet *f, struct dbtask *t)
-{
-	pthread_mutex_lock(&f->lock);
-	while (atomic_load(&t->capture_busy) || is_sending(t, true))
-		pthread_cond_wait(&f->idle, &f->lock);
-	pthread_mutex_unlock(&f->lock);
-}
 
 /* ---- looking ---- */
 
@@ -201,19 +51,25 @@ fallback(const struct fleet *f, const struct dbtask *t, uint64_t now)
 		     : now + t->conf->monitor_interval_ms * MS_NS;
 }
 
+static uint64_t
+second_look(uint64_t now)
+{
+	return tick_after(now + SECOND_LOOK_MS * MS_NS, SECOND_LOOK_MS * MS_NS);
+}
+
 /* Nothing to do now: when to look again. */
 static void
 settle(struct fleet *f, struct dbtask *t, uint64_t now)
 {
 	t->flight = 0;
 	if (t->quiet == 1) {
-		t->next_look_ns = tick_after(now + SECOND_LOOK_MS * MS_NS, SECOND_LOOK_MS * MS_NS);
+		t->next_look_ns = second_look(now);
 	} else {
 		/* It is calm, and not in the pause of all writers that follows a barrier. */
 		db_hold_checkpoints(&t->db, false);
 		t->next_look_ns = fallback(f, t, now);
 	}
-	if (t->quiet > REST_LOOKS && !is_sending(t, true))
+	if (t->quiet > REST_LOOKS && !fleet_is_sending(t, true))
 		dbtask_rest(t);
 }
 
@@ -229,12 +85,27 @@ look_twice(struct fleet *f, struct dbtask *t)
 	return dbtask_look(t);
 }
 
+/* What is written from here on is an event. The capture makes the first look itself then, and only
+ * what it sees there wakes this thread. One that is to be followed by another at once, of a busy
+ * database, is looked at here. */
+static bool
+arm(struct fleet *f, struct dbtask *t)
+{
+	if (f->watch.fd < 0 || t->db.remote_fs || t->state != DBTASK_OPEN || t->tokens < 2)
+		return false;
+	fleet_set_wal_watch(f, t, watch_wal(&f->watch, t->db.wal_path));
+	return t->wal_wd >= 0;
+}
+
 static void
-start_capture(struct fleet *f, struct dbtask *t)
+start_capture(struct fleet *f, struct dbtask *t, uint64_t now)
 {
 	fleet_progress(f, t, FLEET_STARTS);
 	atomic_store(&t->waits, false);
-	t->next_look_ns = UINT64_MAX;
+	atomic_store(&t->again, false);
+	t->armed = arm(f, t);
+	t->quiet = t->armed;
+	t->next_look_ns = t->armed ? second_look(now) : UINT64_MAX;
 	fleet_start_job(f->capture_pool, &t->capture_job, &t->capture_busy);
 }
 
@@ -281,7 +152,7 @@ look(struct fleet *f, struct dbtask *t, uint64_t now)
 	}
 	t->flight = 0;
 	if (dbtask_may_capture(t, now, &when)) {
-		start_capture(f, t);
+		start_capture(f, t, now);
 		return;
 	}
 	t->next_look_ns = dbtask_next_look(t, now, now + BUSY_LOOK_MS * MS_NS);
@@ -300,15 +171,32 @@ serve_replica(struct fleet *f, struct dbreplica *r, uint64_t now, bool upload)
 		fleet_start_job(f->upload_pool, &r->upload_job, &r->upload_busy);
 }
 
+static bool
+is_capturing(struct dbtask *t, uint64_t now)
+{
+	/* An event, or it takes long: its end is waited for. */
+	if (atomic_load(&t->capture_busy) && now >= t->next_look_ns) {
+		t->next_look_ns = UINT64_MAX;
+		atomic_store(&t->again, true);
+	}
+	if (atomic_load(&t->capture_busy))
+		return true;
+	if (atomic_exchange(&t->again, false)) {
+		t->quiet = 0;
+		t->next_look_ns = UINT64_MAX;
+	}
+	return false;
+}
+
 static void
 serve(struct fleet *f, struct dbtask *t, uint64_t now)
 {
-	bool capturing = atomic_load(&t->capture_busy), uploading = is_sending(t, false);
+	bool capturing = is_capturing(t, now), uploading = fleet_is_sending(t, false);
 	bool fate = atomic_load(&t->fate);
 
 	if (fate && uploading) {
 		atomic_store(&t->waits, true);
-		uploading = is_sending(t, false);
+		uploading = fleet_is_sending(t, false);
 	}
 	for (size_t i = 0; i < t->nreplicas; i++)
 		serve_replica(f, &t->replicas[i], now, !fate || capturing);
@@ -318,7 +206,7 @@ serve(struct fleet *f, struct dbtask *t, uint64_t now)
 	if (capturing)
 		return;
 	if (fleet_wanted(f, t) && (!t->errors || now >= t->retry_ns)) {
-		start_capture(f, t);
+		start_capture(f, t, now);
 		return;
 	}
 	/* The job has ended since: look at what it left. */
@@ -336,11 +224,11 @@ serve_leaving(struct fleet *f, struct dbtask *t, uint64_t now)
 	bool late = now - t->leave_ns > LEAVE_S * SECOND_NS;
 
 	atomic_store(&t->waits, true);
-	if (atomic_load(&t->capture_busy) || is_sending(t, true))
+	if (atomic_load(&t->capture_busy) || fleet_is_sending(t, true))
 		return false;
 	fleet_end_requests(f, t, -ENOENT);
-	if (t->capture_job.run != run_leave) {
-		t->capture_job.run = run_leave;
+	if (t->capture_job.run != fleet_run_leave) {
+		t->capture_job.run = fleet_run_leave;
 	} else if (!t->errors || late) {
 		if (t->errors)
 			log_write(
@@ -446,7 +334,7 @@ take_ready(struct fleet *f, uint64_t now)
 
 	while ((first = timers_first(&f->timers)) && first->due_ns <= now) {
 		timers_clear(&f->timers, first);
-		make_ready(f, LS_CONTAINER(first, struct dbtask, timer));
+		fleet_make_ready(f, LS_CONTAINER(first, struct dbtask, timer));
 	}
 	list = f->ready;
 	f->ready = NULL;

@@ -4,7 +4,7 @@
  * levels and packs are made without reading. One for each database; all of them together hold
  * KEPT_MAX bytes: what comes then pushes out the oldest of its own database, or is not kept.
  * A cache: whoever does not find a file here reads it where it is.
- * Threads: any. Cost: a copy in and a copy out, O(log n).
+ * Threads: any. Cost: a copy in and a copy out, O(1).
  */
 #ifndef ENGINE_SYNC_KEPT_H
 #define ENGINE_SYNC_KEPT_H

@@ -23,7 +23,7 @@ engine_libengine_a_SOURCES += \
 	engine/sync/upload_out.c engine/sync/upload_pack.c engine/sync/upload_recent.c \
 	engine/sync/upload_snapshot.c \
 	engine/sync/fleet.c engine/sync/fleet.h \
-	engine/sync/fleet_dirs.c \
+	engine/sync/fleet_dirs.c engine/sync/fleet_jobs.c \
 	engine/sync/fleet_impl.h engine/sync/fleet_loop.c \
 	engine/sync/fleet_sync.c \
 	engine/sync/frames.c engine/sync/frames.h \
