@@ -69,7 +69,7 @@ settle(struct fleet *f, struct dbtask *t, uint64_t now)
 		db_hold_checkpoints(&t->db, false);
 		t->next_look_ns = fallback(f, t, now);
 	}
-	if (t->quiet > REST_LOOKS && !fleet_is_sending(t, true))
+	if (t->quiet > REST_LOOKS && t->db.wal_fd >= 0 && !fleet_is_sending(t, true))
 		dbtask_rest(t);
 }
 
@@ -155,11 +155,12 @@ look(struct fleet *f, struct dbtask *t, uint64_t now)
 		start_capture(f, t, now);
 		return;
 	}
-	t->next_look_ns = dbtask_next_look(t, now, now + BUSY_LOOK_MS * MS_NS);
-	if (t->state != DBTASK_OPEN && when > now)
+	if (t->state != DBTASK_OPEN)
 		t->next_look_ns = when;
 	else if (when > now)
 		wait_for_token(f, t, now, when);
+	else
+		t->next_look_ns = dbtask_next_look(t, now, now + BUSY_LOOK_MS * MS_NS);
 }
 
 static void

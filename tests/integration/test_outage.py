@@ -78,6 +78,29 @@ def test_replica_away_until_everything_is_full(place, shm):
     check_level0(replica)
 
 
+def test_names_change_while_nothing_is_captured(place, shm):
+    """The application ends, its file gets another name and its own again, and it goes on."""
+    db, replica, conf = place
+    c = sqlite3.connect(db, isolation_level=None, timeout=30)
+    with Daemon(db, replica, os.path.join(shm, "log"), config=conf) as d:
+        d.ready()
+        os.rename(replica, replica + ".away")
+        for _ in range(100):
+            fill(c, 1)
+            if "the WAL is given up" in d.text():
+                break
+        d.wait_log("the WAL is given up")
+        c.close()
+        os.rename(db, db + ".x")
+        os.rename(db + ".x", db)
+        c = sqlite3.connect(db, isolation_level=None, timeout=30)
+        fill(c, 1)
+        os.rename(replica + ".away", replica)
+        wait_for("an image", lambda: d.text().count("caught up") == 2, 40)
+        d.stop()
+    equal(c, db, replica, shm)
+
+
 def test_stop_with_a_full_spool(place, shm):
     """The replica comes back while the daemon is ending: what waits, and what found no room, both go out."""
     db, replica, conf = place
