@@ -477,8 +477,10 @@ db_read(const struct db *db, void *buf, size_t n, uint64_t off, size_t *ret_n, s
 }
 
 bool
-db_replaced(const struct db *db)
+db_replaced(const struct db *db, bool first_only)
 {
-	return !is_file(db->conf->path, &db->st) || !is_file(db->wal_path, &db->wal_st) ||
-	       !is_file(db->shm_path, &db->shm_st);
+	if (!is_file(db->conf->path, &db->st))
+		return true;
+	return !first_only &&
+	       (!is_file(db->wal_path, &db->wal_st) || !is_file(db->shm_path, &db->shm_st));
 }

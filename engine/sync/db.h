@@ -81,8 +81,9 @@ LS_MUST_USE int
 db_read(const struct db *db, void *buf, size_t n, uint64_t off, size_t *ret_n, struct ls_err *err);
 LS_MUST_USE int db_size(const struct db *db, uint64_t *ret, struct ls_err *err);
 
-/* Whether the three paths still name the files that were opened (H33, H88). */
-bool db_replaced(const struct db *db);
+/* Whether the three paths, or only that of the database, name other files than those that were
+ * opened (H33, H88). */
+bool db_replaced(const struct db *db, bool first_only);
 
 /* PASSIVE, or one try of TRUNCATE, on the connection that holds no pin. Busy is no error. */
 LS_MUST_USE int db_checkpoint(struct db *db, bool truncate, struct ls_err *err);

@@ -55,8 +55,6 @@ struct dbreplica {
 	struct backoff backoff;
 	_Atomic unsigned errors; /* in a row */
 	_Atomic uint64_t retry_ns;
-	struct ls_err last; /* error, as it was logged */
-	struct trouble trouble;
 
 	/* Maintenance lane. Whoever closes the task takes maintaining, too. */
 	pthread_mutex_t maintaining;
@@ -65,11 +63,14 @@ struct dbreplica {
 	size_t audited_gaps;
 	uint64_t audited_ms; /* monotonic: when it was compared with its catalog; 0: not yet */
 	struct backoff levels_backoff;
-	struct ls_err levels_err; /* the last one that was logged */
 
 	/* The fleet's. */
 	struct job upload_job, levels_job;
 	atomic_bool upload_busy, levels_busy;
+
+	struct ls_err last;	  /* error of the upload lane, as it was logged */
+	struct ls_err levels_err; /* the same of the maintenance lane */
+	struct trouble trouble;
 };
 
 void dbreplica_init(struct dbreplica *r, struct dbtask *t, const struct conf_replica *conf);

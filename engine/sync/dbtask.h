@@ -30,12 +30,34 @@ enum dbtask_fate {
 
 struct fleet;
 
+/* What each look needs comes first: of many databases at rest it is not in any cache. */
 struct dbtask {
 	const struct conf_db *conf;
 	struct dbreplica *replicas;
 	size_t nreplicas;
 	const char *name; /* base name, for the log */
 	_Atomic enum dbtask_state state;
+
+	/* The fleet's. */
+	struct fleet *fleet;
+	struct conf_db *own; /* conf, if it is the task's to free */
+	struct job capture_job;
+	atomic_bool capture_busy;
+	atomic_bool waits; /* a capture waits for the end of an upload */
+	atomic_bool again; /* a look is to follow the capture at once */
+	bool armed;	   /* the watch was, before the capture began */
+	struct timers_item timer;
+	struct dbtask *next_ready; /* these two under the fleet's lock */
+	bool ready;
+	uint64_t next_look_ns;
+	uint64_t token_look_ns; /* when a look found that no token was free, and */
+	uint32_t token_mx;	/* how many frames there were */
+	unsigned quiet, flight; /* looks in a row that saw nothing, that saw a commit under way */
+	int wal_wd;
+	unsigned scan;	   /* the last scan of its directory that has seen it */
+	bool leaving;	   /* to be removed; written under the lock */
+	uint64_t leave_ns; /* when that was decided */
+
 	struct db db;
 	struct statedir dir;
 	struct capture capture;
@@ -61,8 +83,6 @@ struct dbtask {
 	/* Between the lanes. */
 	_Atomic uint64_t staged; /* newest local batch */
 	_Atomic enum dbtask_fate fate;
-	struct ls_err foreign; /* why, once fate is DBTASK_FOREIGN */
-	struct trouble trouble;
 	uint64_t pruned;	/* local batches up to here are removed; 0: unknown */
 	pthread_mutex_t shared; /* for foreign, troubles, pruned, and states that keep batches */
 
@@ -75,28 +95,12 @@ struct dbtask {
 	struct backoff backoff;
 	unsigned errors;
 	uint64_t retry_ns;
-	char waiting[LS_ERR_MAX]; /* last reason that was logged */
 	uint64_t progress_ns;
-	/* The fleet's. */
-	struct fleet *fleet;
-	struct conf_db *own; /* conf, if it is the task's to free */
-	struct job capture_job;
-	atomic_bool capture_busy;
-	atomic_bool waits;  /* a capture waits for the end of an upload */
-	atomic_bool again;  /* a look is to follow the capture at once */
-	bool armed;	    /* the watch was, before the capture began */
-	struct ls_err left; /* why it could not leave yet */
-	struct timers_item timer;
-	struct dbtask *next_ready; /* these two under the fleet's lock */
-	bool ready;
-	uint64_t next_look_ns;
-	uint64_t token_look_ns; /* when a look found that no token was free, and */
-	uint32_t token_mx;	/* how many frames there were */
-	unsigned quiet, flight; /* looks in a row that saw nothing, that saw a commit under way */
-	int wal_wd;
-	unsigned scan;	   /* the last scan of its directory that has seen it */
-	bool leaving;	   /* to be removed; written under the lock */
-	uint64_t leave_ns; /* when that was decided */
+
+	char waiting[LS_ERR_MAX]; /* last reason that was logged; capture lane */
+	struct ls_err foreign;	  /* why, once fate is DBTASK_FOREIGN */
+	struct ls_err left;	  /* why it could not leave yet; the fleet's */
+	struct trouble trouble;
 };
 
 LS_MUST_USE int dbtask_init(struct dbtask *t, const struct conf_db *conf, const struct stop *abort,

@@ -104,8 +104,15 @@ frame_in_flight(struct dbtask *t, const struct walidx_header *hz)
 	return wal_salts_equal(f.salts, hz->salts);
 }
 
+/* At rest, and what brought us here is the time and no event. */
+static bool
+rests(const struct dbtask *t)
+{
+	return t->db.wal_fd < 0 && t->quiet;
+}
+
 /* Whether the files are other ones, asked ten times a second at most, and seldom where changes of
- * names are told. */
+ * names are told. That a directory above them is another one is not told. */
 bool
 dbtask_replaced(struct dbtask *t)
 {
@@ -116,7 +123,7 @@ dbtask_replaced(struct dbtask *t)
 		return false;
 	t->checked_ns = now;
 	atomic_store(&t->suspect, false);
-	if (!db_replaced(&t->db))
+	if (!db_replaced(&t->db, quiet && rests(t)))
 		return false;
 	t->checked_ns = 0;
 	return true;
@@ -153,6 +160,8 @@ dbtask_look(struct dbtask *t)
 		return DBTASK_CHANGED;
 	if (checkpoint_wanted(&t->checkpoint, &t->capture, now_ns))
 		return DBTASK_CHANGED;
+	if (rests(t))
+		return DBTASK_QUIET; /* what is in flight is seen at the next such look */
 	if (db_wake(&t->db, NULL) < 0)
 		return DBTASK_CHANGED;
 	if (frame_in_flight(t, &hz))
