@@ -112,6 +112,33 @@ give_way(struct dbtask *t)
 	return gone;
 }
 
+/* Of the WAL file, what the application fills before it needs more: behind the last frame, or all
+ * of it once everything is in the database, or while nothing of ours keeps it from being reset. The
+ * file does not get shorter by that. */
+static uint64_t
+wal_spare(const struct dbtask *t)
+{
+	ls_autofree char *path = ls_buf_format("%s-wal", t->conf->path);
+	struct walidx_header hz = {0};
+	struct stat wal, dir;
+	uint64_t used;
+
+	if (!path || io_stat(path, &wal, NULL) < 0 || io_fstat(t->dir.lock_fd, &dir, NULL) < 0 ||
+	    wal.st_dev != dir.st_dev ||
+	    (t->state == DBTASK_OPEN && db_walidx(&t->db, &hz, NULL) < 0))
+		return 0;
+	used = hz.mx_frame > hz.backfill ? wal_frame_offset(t->db.page_size, hz.mx_frame) : 0;
+	return (uint64_t)wal.st_size > used ? (uint64_t)wal.st_size - used : 0;
+}
+
+/* Whether the application has the reserve: what is left on the disk, and, but for a quarter, in its
+ * WAL. */
+static bool
+leaves(const struct dbtask *t, uint64_t left, uint64_t reserve)
+{
+	return left >= reserve || (left >= reserve / 4 && left + wal_spare(t) >= reserve);
+}
+
 int
 dbtask_spool_room(struct dbtask *t, struct ls_err *err)
 {
@@ -135,9 +162,10 @@ dbtask_spool_room(struct dbtask *t, struct ls_err *err)
 	reserve = reserve_of(size);
 	if (left >= reserve * PLENTY)
 		t->space_ns = clock_mono_ns();
-	if (left < reserve && give_way(t) && (rc = io_space(t->dir.lock_fd, &left, &size, err)) < 0)
+	if (!leaves(t, left, reserve) && give_way(t) &&
+	    (rc = io_space(t->dir.lock_fd, &left, &size, err)) < 0)
 		return rc;
-	if (left < reserve)
+	if (!leaves(t, left, reserve))
 		return ls_err_set(err, -ENOSPC,
 				  "the disk of '%s' is nearly full (%" PRIu64
 				  " bytes are left): the "
@@ -156,7 +184,7 @@ dbtask_wal_is_long(const struct dbtask *t)
 	if (length > t->conf->wal_max)
 		return true;
 	return t->db.wal_fd >= 0 && io_space(t->db.wal_fd, &left, &size, NULL) == 0 &&
-	       left < reserve_of(size) / 2;
+	       !leaves(t, left, reserve_of(size) / 2);
 }
 
 void

@@ -147,6 +147,31 @@ def test_h58_a_full_disk_stops_the_spool_not_the_application(shm):
         subprocess.run(["umount", "-l", disk], check=True)
 
 
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can mount")
+def test_h58_a_long_wal_that_was_reset_is_room(shm):
+    """SQLite writes a WAL file again from its begin and never shortens it: what it takes of a small disk is no shortage."""
+    disk, replica = os.path.join(shm, "disk"), os.path.join(shm, "rep")
+    os.mkdir(disk)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128m", "tmpfs", disk], check=True)
+    try:
+        db = os.path.join(disk, "a.db")
+        c = new_database(db)
+        c.execute("PRAGMA wal_autocheckpoint=0")
+        while os.path.getsize(db + "-wal") < 104 << 20:
+            commit(c, size=100000)
+            c.execute("DELETE FROM t")
+        c.execute("PRAGMA wal_checkpoint(RESTART)")
+        with Daemon(db, replica, os.path.join(shm, "log")).ready() as d:
+            commit(c)
+            wait_for("two transactions", lambda: os.path.exists(replica) and len(txids(replica)) >= 2)
+            assert os.path.getsize(db + "-wal") >= 104 << 20
+            d.stop()
+        equal(c, db, replica, shm)
+        c.close()
+    finally:
+        subprocess.run(["umount", "-l", disk], check=True)
+
+
 def test_h82_a_file_longer_than_the_database(place, shm):
     """Room that SQLite has made in advance (SQLITE_FCNTL_CHUNK_SIZE) is not part of the database."""
     db, replica = place
