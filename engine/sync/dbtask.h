@@ -59,8 +59,6 @@ struct dbtask {
 	uint64_t leave_ns; /* when that was decided */
 
 	struct db db;
-	struct statedir dir;
-	struct capture capture;
 	struct checkpoint checkpoint;
 	struct turns turns;
 	bool db_open, dir_open, connected;
@@ -97,6 +95,8 @@ struct dbtask {
 	uint64_t retry_ns;
 	uint64_t progress_ns;
 
+	struct statedir dir;
+	struct capture capture;
 	char waiting[LS_ERR_MAX]; /* last reason that was logged; capture lane */
 	struct ls_err foreign;	  /* why, once fate is DBTASK_FOREIGN */
 	struct ls_err left;	  /* why it could not leave yet; the fleet's */

@@ -107,7 +107,8 @@ fleet_run_capture(struct job *job)
 	dbtask_capture(t);
 	for (size_t i = 0; i < t->nreplicas; i++)
 		send_now(&t->replicas[i]);
-	if (t->armed && dbtask_look(t) != DBTASK_QUIET)
+	/* A database that could not be woken is the event thread's to look at. */
+	if (t->armed && (t->db.wal_fd < 0 || dbtask_look(t) != DBTASK_QUIET))
 		atomic_store(&t->again, true);
 	end_job(t->fleet, t, &t->capture_busy, !t->armed, t->replicas, t->nreplicas);
 }
