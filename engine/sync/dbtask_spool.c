@@ -112,22 +112,34 @@ give_way(struct dbtask *t)
 	return gone;
 }
 
+/* Whether the next commit resets the WAL: everything was in the database when the newest pin was
+ * taken, so that it reads only there (SQLite's read mark 0), and nothing has come since. */
+static bool
+is_reset_next(const struct db *db, const struct walidx_header *hz)
+{
+	const struct walidx_header *pin = &db->pinned;
+
+	return db->pinned_known && pin->backfill >= pin->mx_frame &&
+	       hz->mx_frame == pin->mx_frame && wal_salts_equal(hz->salts, pin->salts);
+}
+
 /* Of the WAL file, what the application fills before it needs more: behind the last frame, or all
- * of it once everything is in the database, or while nothing of ours keeps it from being reset. The
- * file does not get shorter by that. */
+ * of it when it is reset next, or nothing of ours keeps it from that. It does not get shorter. */
 static uint64_t
 wal_spare(const struct dbtask *t)
 {
 	ls_autofree char *path = ls_buf_format("%s-wal", t->conf->path);
-	struct walidx_header hz = {0};
+	struct walidx_header hz;
 	struct stat wal, dir;
-	uint64_t used;
+	uint64_t used = 0;
 
 	if (!path || io_stat(path, &wal, NULL) < 0 || io_fstat(t->dir.lock_fd, &dir, NULL) < 0 ||
-	    wal.st_dev != dir.st_dev ||
-	    (t->state == DBTASK_OPEN && db_walidx(&t->db, &hz, NULL) < 0))
+	    wal.st_dev != dir.st_dev)
 		return 0;
-	used = hz.mx_frame > hz.backfill ? wal_frame_offset(t->db.page_size, hz.mx_frame) : 0;
+	if (t->state == DBTASK_OPEN && db_walidx(&t->db, &hz, NULL) < 0)
+		return 0;
+	if (t->state == DBTASK_OPEN && !is_reset_next(&t->db, &hz))
+		used = wal_frame_offset(t->db.page_size, hz.mx_frame);
 	return (uint64_t)wal.st_size > used ? (uint64_t)wal.st_size - used : 0;
 }
 
