@@ -136,10 +136,12 @@ wal_spare(const struct dbtask *t)
 	if (!path || io_stat(path, &wal, NULL) < 0 || io_fstat(t->dir.lock_fd, &dir, NULL) < 0 ||
 	    wal.st_dev != dir.st_dev)
 		return 0;
-	if (t->state == DBTASK_OPEN && db_walidx(&t->db, &hz, NULL) < 0)
-		return 0;
-	if (t->state == DBTASK_OPEN && !is_reset_next(&t->db, &hz))
-		used = wal_frame_offset(t->db.page_size, hz.mx_frame);
+	if (t->state == DBTASK_OPEN) {
+		if (db_walidx(&t->db, &hz, NULL) < 0)
+			return 0;
+		if (!is_reset_next(&t->db, &hz))
+			used = wal_frame_offset(t->db.page_size, hz.mx_frame);
+	}
 	return (uint64_t)wal.st_size > used ? (uint64_t)wal.st_size - used : 0;
 }
 

@@ -32,43 +32,38 @@ fleet_touch(struct fleet *f, struct dbtask *t)
 	wake(f);
 }
 
-/* Whether somebody waits for the end of a job for it. If not, the look that follows each capture a
- * moment later is soon enough. */
+/* Whether somebody waits for the end of a job. If not, the look that follows each capture a moment
+ * later is soon enough. */
+static bool
+is_awaited(const struct dbtask *t)
+{
+	return atomic_load(&t->fleet->nrequests) || atomic_load(&t->waits) ||
+	       atomic_load(&t->again) || atomic_load(&t->fate);
+}
+
 static bool
 is_urgent(const struct dbreplica *r)
 {
-	const struct dbtask *t = r->task;
-
-	return atomic_load(&t->fleet->nrequests) || atomic_load(&t->waits) ||
-	       atomic_load(&t->again) || atomic_load(&t->fate) ||
-	       atomic_load(&r->state) != DBREPLICA_READY || dbreplica_due_ns(r) != UINT64_MAX ||
-	       atomic_load(&r->image);
+	return r->errors || atomic_load(&r->state) != DBREPLICA_READY ||
+	       dbreplica_due_ns(r) != UINT64_MAX || atomic_load(&r->image);
 }
 
-/* Of replicas n from first on. */
-static bool
-any_is_urgent(const struct dbreplica *first, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if (is_urgent(&first[i]))
-			return true;
-	return false;
-}
-
-/* awaited: by all; otherwise if one of these replicas is urgent. */
+/* urgent: whatever these n replicas, from first on, and the task say. */
 static void
-end_job(struct fleet *f, struct dbtask *t, atomic_bool *busy, bool awaited,
+end_job(struct fleet *f, struct dbtask *t, atomic_bool *busy, bool urgent,
 	const struct dbreplica *first, size_t n)
 {
 	pthread_mutex_lock(&f->lock);
 	atomic_store(busy, false);
 	/* After it is not busy any more: who finds it busy after saying that he waits is seen. */
-	awaited |= any_is_urgent(first, n);
+	urgent |= is_awaited(t);
+	for (size_t i = 0; i < n; i++)
+		urgent |= is_urgent(&first[i]);
 	fleet_make_ready(f, t);
 	pthread_mutex_unlock(&f->lock);
 	/* t may be gone from here on. */
 	pthread_cond_broadcast(&f->idle);
-	if (awaited)
+	if (urgent)
 		wake(f);
 }
 
@@ -119,7 +114,7 @@ fleet_run_upload(struct job *job)
 	struct dbreplica *r = LS_CONTAINER(job, struct dbreplica, upload_job);
 
 	dbreplica_upload(r);
-	end_job(r->task->fleet, r->task, &r->upload_busy, r->errors, r, 1);
+	end_job(r->task->fleet, r->task, &r->upload_busy, false, r, 1);
 }
 
 void

@@ -73,6 +73,14 @@ settle(struct fleet *f, struct dbtask *t, uint64_t now)
 		dbtask_rest(t);
 }
 
+/* Writes to its WAL are events from here on; false: they are not told. */
+static bool
+arm(struct fleet *f, struct dbtask *t)
+{
+	fleet_set_wal_watch(f, t, watch_wal(&f->watch, t->db.wal_path));
+	return t->wal_wd >= 0;
+}
+
 /* A look, and if it sees nothing while the watch is not armed, another one. */
 static enum dbtask_look
 look_twice(struct fleet *f, struct dbtask *t)
@@ -81,20 +89,17 @@ look_twice(struct fleet *f, struct dbtask *t)
 
 	if (seen != DBTASK_QUIET || t->quiet++ > 0)
 		return seen;
-	fleet_set_wal_watch(f, t, watch_wal(&f->watch, t->db.wal_path));
+	arm(f, t);
 	return dbtask_look(t);
 }
 
-/* What is written from here on is an event. The capture makes the first look itself then, and only
- * what it sees there wakes this thread. One that is to be followed by another at once, of a busy
- * database, is looked at here. */
+/* A capture that the watch is armed before makes the first look itself, and only what it sees there
+ * wakes this thread. One that is to be followed by another at once, of a busy database, is looked
+ * at here. */
 static bool
-arm(struct fleet *f, struct dbtask *t)
+arm_before_capture(struct fleet *f, struct dbtask *t)
 {
-	if (f->watch.fd < 0 || t->db.remote_fs || t->state != DBTASK_OPEN || t->tokens < 2)
-		return false;
-	fleet_set_wal_watch(f, t, watch_wal(&f->watch, t->db.wal_path));
-	return t->wal_wd >= 0;
+	return !t->db.remote_fs && t->state == DBTASK_OPEN && t->tokens >= 2 && arm(f, t);
 }
 
 static void
@@ -103,7 +108,7 @@ start_capture(struct fleet *f, struct dbtask *t, uint64_t now)
 	fleet_progress(f, t, FLEET_STARTS);
 	atomic_store(&t->waits, false);
 	atomic_store(&t->again, false);
-	t->armed = arm(f, t);
+	t->armed = arm_before_capture(f, t);
 	t->quiet = t->armed;
 	t->next_look_ns = t->armed ? second_look(now) : UINT64_MAX;
 	fleet_start_job(f->capture_pool, &t->capture_job, &t->capture_busy);
@@ -118,12 +123,9 @@ wait_for_token(struct fleet *f, struct dbtask *t, uint64_t now, uint64_t when)
 	bool calm = mx >= before && mx - before <= CALM_FRAMES && !t->db.lent_checkpoints;
 
 	t->next_look_ns = dbtask_next_look(t, now, when);
-	if (calm && f->watch.fd >= 0 && !t->db.remote_fs &&
-	    t->next_look_ns - now <= now - t->token_look_ns) {
-		fleet_set_wal_watch(f, t, watch_wal(&f->watch, t->db.wal_path));
-		if (t->wal_wd >= 0)
-			t->next_look_ns = when;
-	}
+	if (calm && !t->db.remote_fs && t->next_look_ns - now <= now - t->token_look_ns &&
+	    arm(f, t))
+		t->next_look_ns = when;
 	t->token_look_ns = now;
 	t->token_mx = mx;
 }
@@ -192,10 +194,10 @@ is_capturing(struct dbtask *t, uint64_t now)
 static void
 serve(struct fleet *f, struct dbtask *t, uint64_t now)
 {
-	bool capturing = is_capturing(t, now), uploading = fleet_is_sending(t, false);
-	bool fate = atomic_load(&t->fate);
+	bool capturing = is_capturing(t, now), fate = atomic_load(&t->fate);
+	bool uploading = fate && fleet_is_sending(t, false); /* what the fate waits for */
 
-	if (fate && uploading) {
+	if (uploading) {
 		atomic_store(&t->waits, true);
 		uploading = fleet_is_sending(t, false);
 	}
@@ -214,7 +216,7 @@ serve(struct fleet *f, struct dbtask *t, uint64_t now)
 	if (t->next_look_ns == UINT64_MAX)
 		t->next_look_ns =
 			t->state == DBTASK_OPEN || t->state == DBTASK_DEAD ? now : t->retry_ns;
-	if (now >= t->next_look_ns && !(fate && uploading))
+	if (now >= t->next_look_ns && !uploading)
 		look(f, t, now);
 }
 

@@ -118,14 +118,23 @@ def test_h38_files_belong_to_the_owner_of_the_database(place, shm):
     equal(connect(db), db, replica, shm)
 
 
+@contextlib.contextmanager
+def small_disk(shm):
+    disk = os.path.join(shm, "disk")
+    os.mkdir(disk)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128m", "tmpfs", disk], check=True)
+    try:
+        yield disk
+    finally:
+        subprocess.run(["umount", "-l", disk], check=True)
+
+
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can mount")
 def test_h58_a_full_disk_stops_the_spool_not_the_application(shm):
     """Database, WAL and state directory on a small disk, the replica away: capture stops, then gives up the WAL, and no
     commit of the application fails."""
-    disk, replica = os.path.join(shm, "disk"), os.path.join(shm, "rep")
-    os.mkdir(disk)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128m", "tmpfs", disk], check=True)
-    try:
+    replica = os.path.join(shm, "rep")
+    with small_disk(shm) as disk:
         db = os.path.join(disk, "a.db")
         c = new_database(db)
         with Daemon(db, replica, os.path.join(shm, "log")).ready() as d:
@@ -143,17 +152,13 @@ def test_h58_a_full_disk_stops_the_spool_not_the_application(shm):
             d.stop()
         equal(c, db, replica, shm)
         c.close()
-    finally:
-        subprocess.run(["umount", "-l", disk], check=True)
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can mount")
 def test_h58_a_long_wal_that_was_reset_is_room(shm):
     """SQLite writes a WAL file again from its begin and never shortens it: what it takes of a small disk is no shortage."""
-    disk, replica = os.path.join(shm, "disk"), os.path.join(shm, "rep")
-    os.mkdir(disk)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128m", "tmpfs", disk], check=True)
-    try:
+    replica = os.path.join(shm, "rep")
+    with small_disk(shm) as disk:
         db = os.path.join(disk, "a.db")
         c = new_database(db)
         c.execute("PRAGMA wal_autocheckpoint=0")
@@ -168,8 +173,6 @@ def test_h58_a_long_wal_that_was_reset_is_room(shm):
             d.stop()
         equal(c, db, replica, shm)
         c.close()
-    finally:
-        subprocess.run(["umount", "-l", disk], check=True)
 
 
 def test_h82_a_file_longer_than_the_database(place, shm):

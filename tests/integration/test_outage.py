@@ -31,6 +31,15 @@ def fill(c, mb):
         c.execute("WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < 100) INSERT INTO w(v) SELECT randomblob(1000) FROM s")
 
 
+def fill_until(c, d, text, mb):
+    """So much at most, a megabyte at a time, until the log has the text."""
+    for _ in range(mb):
+        fill(c, 1)
+        if text in d.text():
+            break
+    d.wait_log(text)
+
+
 def spool(shm, replica):
     """Bytes that wait; the newest file that the replica has stays here, too."""
     d = os.path.join(shm, ".a.db-litestream/ltx/0")
@@ -54,12 +63,8 @@ def test_replica_away_until_everything_is_full(place, shm):
         os.rename(replica, replica + ".away")
         fill(c, 1)
         d.wait_log("replica sync error")
-        for _ in range(100):
-            fill(c, 1)
-            if "the WAL is given up" in d.text():
-                break
+        fill_until(c, d, "the WAL is given up", 100)
         assert "the spool is filling up" in d.text() and "the spool is full" in d.text()
-        d.wait_log("the WAL is given up")
         assert spool(shm, replica + ".away") <= SPOOL, "a hard cap"
         before = os.path.getsize(db + "-wal")
         fill(c, 20)
@@ -85,11 +90,7 @@ def test_names_change_while_nothing_is_captured(place, shm):
     with Daemon(db, replica, os.path.join(shm, "log"), config=conf) as d:
         d.ready()
         os.rename(replica, replica + ".away")
-        for _ in range(100):
-            fill(c, 1)
-            if "the WAL is given up" in d.text():
-                break
-        d.wait_log("the WAL is given up")
+        fill_until(c, d, "the WAL is given up", 100)
         c.close()
         os.rename(db, db + ".x")
         os.rename(db + ".x", db)
@@ -108,11 +109,7 @@ def test_stop_with_a_full_spool(place, shm):
     with Daemon(db, replica, os.path.join(shm, "log"), config=conf) as d:
         d.ready()
         os.rename(replica, replica + ".away")
-        for _ in range(20):
-            fill(c, 1)
-            if "the spool is full" in d.text():
-                break
-        d.wait_log("the spool is full")
+        fill_until(c, d, "the spool is full", 20)
         os.rename(replica + ".away", replica)
         d.stop()
     equal(c, db, replica, shm)
