@@ -86,6 +86,13 @@ walidx_decode(const uint8_t p[WALIDX_HEADER_SIZE], struct walidx_header *ret, st
 	return 0;
 }
 
+bool
+walidx_same(const struct walidx_header *a, const struct walidx_header *b)
+{
+	return a->change == b->change && a->mx_frame == b->mx_frame && a->backfill == b->backfill &&
+	       wal_salts_equal(a->salts, b->salts) && wal_sum_equal(a->sum, b->sum);
+}
+
 void
 walidx_copy(const volatile void *shm, uint8_t out[WALIDX_HEADER_SIZE])
 {

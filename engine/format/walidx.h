@@ -32,6 +32,9 @@ struct walidx_header {
 LS_MUST_USE int
 walidx_decode(const uint8_t p[WALIDX_HEADER_SIZE], struct walidx_header *ret, struct ls_err *err);
 
+/* Whether nothing was committed, begun anew or backfilled between the two. */
+bool walidx_same(const struct walidx_header *a, const struct walidx_header *b);
+
 /* Copies the header out of shared memory with the barriers that SQLite's readers use. */
 void walidx_copy(const volatile void *shm, uint8_t out[WALIDX_HEADER_SIZE]);
 

@@ -372,12 +372,9 @@ db_idle_connection(struct db *db, sqlite3 **ret, struct ls_err *err)
 static bool
 pinned_here(const struct db *db)
 {
-	const struct walidx_header *p = &db->pinned;
 	struct walidx_header hz;
 
-	return db->pinned_known && db_walidx(db, &hz, NULL) == 0 && hz.change == p->change &&
-	       hz.mx_frame == p->mx_frame && hz.backfill == p->backfill &&
-	       wal_salts_equal(hz.salts, p->salts) && wal_sum_equal(hz.sum, p->sum);
+	return db->pinned_known && db_walidx(db, &hz, NULL) == 0 && walidx_same(&hz, &db->pinned);
 }
 
 int
@@ -474,6 +471,15 @@ db_read(const struct db *db, void *buf, size_t n, uint64_t off, size_t *ret_n, s
 	if (rc != SQLITE_OK)
 		return db_sqlite_error(NULL, rc, "read database file", err);
 	return 0;
+}
+
+bool
+db_is_named_directly(const struct db *db)
+{
+	struct stat st;
+
+	return io_lstat(db->conf->path, &st, NULL) == 0 && st.st_dev == db->st.st_dev &&
+	       st.st_ino == db->st.st_ino;
 }
 
 bool

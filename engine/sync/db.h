@@ -84,6 +84,8 @@ LS_MUST_USE int db_size(const struct db *db, uint64_t *ret, struct ls_err *err);
 /* Whether the three paths, or only that of the database, name other files than those that were
  * opened (H33, H88). */
 bool db_replaced(const struct db *db, bool first_only);
+/* Whether it is that of the database, and no symbolic link to it. */
+bool db_is_named_directly(const struct db *db);
 
 /* PASSIVE, or one try of TRUNCATE, on the connection that holds no pin. Busy is no error. */
 LS_MUST_USE int db_checkpoint(struct db *db, bool truncate, struct ls_err *err);

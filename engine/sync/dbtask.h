@@ -54,6 +54,7 @@ struct dbtask {
 	uint32_t token_mx;	/* how many frames there were */
 	unsigned quiet, flight; /* looks in a row that saw nothing, that saw a commit under way */
 	int wal_wd;
+	size_t resting_at; /* place among those at rest, from 1; 0: it is not (fleet_rest.c) */
 	unsigned scan;	   /* the last scan of its directory that has seen it */
 	bool leaving;	   /* to be removed; written under the lock */
 	uint64_t leave_ns; /* when that was decided */
@@ -124,6 +125,9 @@ enum dbtask_look {
 	DBTASK_CHANGED,	  /* there is something to capture, to checkpoint, or to re-open */
 };
 enum dbtask_look dbtask_look(struct dbtask *t);
+/* Whether all is as a look has just seen it, and no time that passes, but that of its replicas, can
+ * bring work before a commit or a change of names does. Names are watched from before. */
+bool dbtask_is_settled(const struct dbtask *t);
 
 /* While no token is free until when_ns: the next look, sooner if the WAL may be full before. */
 uint64_t dbtask_next_look(const struct dbtask *t, uint64_t now_ns, uint64_t when_ns);

@@ -169,6 +169,20 @@ dbtask_look(struct dbtask *t)
 	return DBTASK_QUIET;
 }
 
+bool
+dbtask_is_settled(const struct dbtask *t)
+{
+	const struct walidx_header *seen = &t->capture.seen;
+	struct walidx_header hz;
+
+	for (size_t i = 0; i < t->nreplicas; i++)
+		if (atomic_load(&t->replicas[i].state) != DBREPLICA_READY)
+			return false;
+	return t->resting && t->watched && !t->db.remote_fs && seen->mx_frame <= seen->backfill &&
+	       !db_replaced(&t->db, false) && db_is_named_directly(&t->db) &&
+	       db_walidx(&t->db, &hz, NULL) == 0 && walidx_same(&hz, seen);
+}
+
 /* Batches come no faster than the fastest replica takes them, of those that do. */
 static bool
 all_are_busy(const struct dbtask *t)

@@ -71,8 +71,15 @@ insert(struct fleet *f, struct dbtask *t)
 
 	if (!v)
 		return -ENOMEM;
-	f->cap = f->n < f->cap ? f->cap : cap;
 	f->tasks = v;
+	if (f->n == f->cap) {
+		struct fleet_resting *r = ls_grow_array(f->resting, cap, sizeof *r);
+
+		if (!r)
+			return -ENOMEM;
+		f->resting = r;
+		f->cap = cap;
+	}
 	if (!tsearch(&t->conf, &f->by_path, compare_path))
 		return -ENOMEM;
 	f->tasks[f->n++] = t;
@@ -187,6 +194,7 @@ void
 fleet_remove(struct fleet *f, struct dbtask *t)
 {
 	fleet_set_wal_watch(f, t, -1);
+	fleet_rest_end(f, t);
 	timers_clear(&f->timers, &t->timer);
 	pthread_mutex_lock(&f->lock);
 	forget_ready(f, t);
@@ -460,6 +468,7 @@ fleet_free(struct fleet *f)
 		fleet_remove(f, f->tasks[f->n - 1]);
 	leases_free(f->leases);
 	free(f->tasks);
+	free(f->resting);
 	timers_done(&f->timers);
 	fleet_dirs_done(f);
 	watch_done(&f->watch);

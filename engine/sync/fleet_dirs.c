@@ -53,9 +53,19 @@ new_dir(const char *path)
 	return d;
 }
 
-/* Watches it, again if need be: it may be another directory of that name. */
+/* Of two names for one directory, what happens there is told of the first. */
+static bool
+is_first(struct fleet *f, struct fleet_dir *d)
+{
+	struct fleet_dir **node = tsearch(d, &f->dirs_by_wd, compare_wd);
+
+	return node && *node == d;
+}
+
+/* Watches it, again if need be: it may be another directory of that name. *ret_told: whether what
+ * happens there will be told. */
 static int
-watch_path(struct fleet *f, const char *path, bool scanned, struct ls_err *err)
+watch_path(struct fleet *f, const char *path, bool scanned, bool *ret_told, struct ls_err *err)
 {
 	struct fleet_dir *d = new_dir(path), **node;
 	int wd;
@@ -69,13 +79,14 @@ watch_path(struct fleet *f, const char *path, bool scanned, struct ls_err *err)
 	d = *node;
 	d->scanned |= scanned;
 	wd = watch_dir(&f->watch, path, d->scanned);
-	if (wd == d->wd)
-		return 0;
-	if (d->wd >= 0)
-		tdelete(d, &f->dirs_by_wd, compare_wd);
-	d->wd = wd;
-	if (wd >= 0 && !tsearch(d, &f->dirs_by_wd, compare_wd))
-		d->wd = -1;
+	if (wd != d->wd) {
+		if (d->wd >= 0)
+			tdelete(d, &f->dirs_by_wd, compare_wd);
+		d->wd = wd;
+		if (wd >= 0 && !is_first(f, d))
+			d->wd = -1;
+	}
+	*ret_told = d->wd >= 0;
 	return 0;
 }
 
@@ -84,13 +95,10 @@ fleet_dirs_watch(struct fleet *f, struct dbtask *t, struct ls_err *err)
 {
 	size_t n = (size_t)(t->name - t->conf->path);
 	ls_autofree char *dir = strndup(t->conf->path, n > 1 ? n - 1 : 1);
-	int rc;
 
 	if (!dir)
 		return ls_err_set(err, -ENOMEM, "out of memory");
-	if ((rc = watch_path(f, dir, false, err)) == 0)
-		t->watched = f->watch.fd >= 0;
-	return rc;
+	return watch_path(f, dir, false, &t->watched, err);
 }
 
 static void
@@ -201,8 +209,9 @@ static int
 entered(void *arg, const char *path, struct ls_err *err)
 {
 	struct scan *s = arg;
+	bool told;
 
-	return watch_path(s->f, path, true, err);
+	return watch_path(s->f, path, true, &told, err);
 }
 
 static void

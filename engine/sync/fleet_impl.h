@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Between fleet.c (begin, end, members), fleet_loop.c (looks and decides), fleet_jobs.c (what the
- * pools run), fleet_dirs.c (members that come and go) and fleet_sync.c (what others ask for).
+ * Between fleet.c (begin, end, members), fleet_loop.c (looks and decides), fleet_rest.c (those at
+ * rest), fleet_jobs.c (what the pools run), fleet_dirs.c (members that come and go) and
+ * fleet_sync.c (what others ask for).
  *
  * The event thread owns everything but what is said to be under the lock. It alone changes the list
  * of members, under the lock, so it may read it without.
@@ -25,11 +26,24 @@ struct fleet_request {
 	int rc;
 };
 
+enum { FLEET_FALLBACK_S = 30, FLEET_PATH_MAX = 100 };
+
 /* A directory that is watched. */
 struct fleet_dir {
 	int wd;
 	bool scanned; /* databases may appear in it */
 	char path[];
+};
+
+/* A database at rest: all that a round needs of it. */
+struct fleet_resting {
+	struct dbtask *task;
+	unsigned until; /* the round that ends its rest */
+	dev_t dev;	/* of its -wal file, as are these */
+	ino_t ino;
+	off_t size;
+	struct timespec mtime;
+	char path[FLEET_PATH_MAX]; /* "": it is longer, the task has it */
 };
 
 struct fleet {
@@ -39,6 +53,10 @@ struct fleet {
 	size_t n, cap;
 	void *by_path, *by_wal; /* trees of tsearch(3), of &task->conf and &task->wal_wd */
 	struct timers timers;
+	struct fleet_resting *resting; /* room for cap of them */
+	size_t nresting;
+	unsigned round;
+	uint64_t round_ns; /* when the next one is due */
 	struct watch watch;
 	void *dirs_by_path, *dirs_by_wd; /* of struct fleet_dir */
 	bool watching;			 /* a "dir" with watch */
@@ -87,6 +105,16 @@ void fleet_remove(struct fleet *f, struct dbtask *t);
 /* By the event thread, or under the lock. */
 struct dbtask *fleet_find(struct fleet *f, const char *path);
 void fleet_count_alive(struct fleet *f);
+
+/* It is one of those at rest from here on, if it can be, and from there on served by its replicas'
+ * timers, by events, and when a round finds a change. */
+void fleet_rest(struct fleet *f, struct dbtask *t);
+void fleet_rest_end(struct fleet *f, struct dbtask *t);
+/* When a round is due, or UINT64_MAX. */
+uint64_t fleet_round_ns(const struct fleet *f);
+void fleet_round(struct fleet *f, uint64_t now);
+/* The same moment for all databases that are to be looked at about then: one wakeup. */
+uint64_t fleet_tick_after(uint64_t ns, uint64_t every);
 
 /* Watches the directories of all members and those where new ones may appear. */
 LS_MUST_USE int fleet_dirs_open(struct fleet *f, struct ls_err *err);

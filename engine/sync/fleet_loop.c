@@ -23,7 +23,6 @@
 #define SECOND_NS UINT64_C(1000000000)
 
 enum {
-	FALLBACK_S = 30,
 	SECOND_LOOK_MS = 64,
 	REST_LOOKS = 3,	  /* as many that saw nothing, the last ones 30 s apart: it is at rest */
 	FLIGHT_STEPS = 6, /* 1 ms doubling */
@@ -35,26 +34,19 @@ enum {
 
 /* ---- looking ---- */
 
-/* The same moment for all databases that are to be looked at about then: one wakeup. */
-static uint64_t
-tick_after(uint64_t ns, uint64_t every)
-{
-	return (ns / every + 1) * every;
-}
-
 static uint64_t
 fallback(const struct fleet *f, const struct dbtask *t, uint64_t now)
 {
 	bool hints = f->watch.fd >= 0 && t->wal_wd >= 0 && !t->db.remote_fs;
 
-	return hints ? tick_after(now, FALLBACK_S * SECOND_NS)
+	return hints ? fleet_tick_after(now, FLEET_FALLBACK_S * SECOND_NS)
 		     : now + t->conf->monitor_interval_ms * MS_NS;
 }
 
 static uint64_t
 second_look(uint64_t now)
 {
-	return tick_after(now + SECOND_LOOK_MS * MS_NS, SECOND_LOOK_MS * MS_NS);
+	return fleet_tick_after(now + SECOND_LOOK_MS * MS_NS, SECOND_LOOK_MS * MS_NS);
 }
 
 /* Nothing to do now: when to look again. */
@@ -71,6 +63,7 @@ settle(struct fleet *f, struct dbtask *t, uint64_t now)
 	}
 	if (t->quiet > REST_LOOKS && t->db.wal_fd >= 0 && !fleet_is_sending(t, true))
 		dbtask_rest(t);
+	fleet_rest(f, t);
 }
 
 /* Writes to its WAL are events from here on; false: they are not told. */
@@ -287,7 +280,7 @@ static void
 wait_events(struct fleet *f)
 {
 	const struct timers_item *first = timers_first(&f->timers);
-	uint64_t now = clock_mono_ns(), due = now + 2 * FALLBACK_S * SECOND_NS, left;
+	uint64_t now = clock_mono_ns(), due = now + 2 * FLEET_FALLBACK_S * SECOND_NS, left;
 	struct timespec ts;
 	struct pollfd p[3] = {{.fd = stop_fd(f->opts->stop), .events = POLLIN},
 			      {.fd = f->done_fd, .events = POLLIN},
@@ -298,6 +291,8 @@ wait_events(struct fleet *f)
 		due = first->due_ns;
 	if (f->scan_ns < due)
 		due = f->scan_ns;
+	if (fleet_round_ns(f) < due)
+		due = fleet_round_ns(f);
 	left = due > now ? due - now : 0;
 	ts = (struct timespec){(time_t)(left / SECOND_NS), (long)(left % SECOND_NS)};
 	if (ppoll(p, 3, &ts, NULL) <= 0)
@@ -350,6 +345,7 @@ serve_one(struct fleet *f, struct dbtask *t, uint64_t now)
 	pthread_mutex_lock(&f->lock);
 	t->ready = false;
 	pthread_mutex_unlock(&f->lock);
+	fleet_rest_end(f, t);
 	if (!t->leaving)
 		serve(f, t, now);
 	else if (serve_leaving(f, t, now))
@@ -371,7 +367,11 @@ fleet_loop(struct fleet *f)
 		timers_set(&f->timers, &f->tasks[i]->timer, 0);
 	while (goes_on(f)) {
 		uint64_t now = clock_mono_ns();
-		struct dbtask *list = take_ready(f, now);
+		struct dbtask *list;
+
+		if (now >= fleet_round_ns(f))
+			fleet_round(f, now);
+		list = take_ready(f, now);
 
 		while (list) {
 			struct dbtask *t = list;

@@ -25,7 +25,7 @@ engine_libengine_a_SOURCES += \
 	engine/sync/fleet.c engine/sync/fleet.h \
 	engine/sync/fleet_dirs.c engine/sync/fleet_jobs.c \
 	engine/sync/fleet_impl.h engine/sync/fleet_loop.c \
-	engine/sync/fleet_sync.c \
+	engine/sync/fleet_rest.c engine/sync/fleet_sync.c \
 	engine/sync/frames.c engine/sync/frames.h \
 	engine/sync/held.c engine/sync/held.h \
 	engine/sync/kept.c engine/sync/kept.h \
