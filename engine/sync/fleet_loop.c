@@ -2,8 +2,8 @@
 /*
  * One event thread looks and decides; captures and uploads run in two small pools. It sleeps until
  * an inotify event, the end of a job, a request, or a timer: with inotify all idle databases are
- * looked at together every 30 s, so that an idle process wakes twice a minute. A database costs
- * nothing while others work: only those are served that are due or were touched.
+ * looked at together every 30 s (fleet_rest.c), so that an idle process wakes twice a minute. A
+ * database costs nothing while others work: only those are served that are due or were touched.
  *
  * The last write of a commit into the -wal file comes before the commit shows in the wal-index
  * (H35). So while the -wal file has a frame behind the horizon, or another header, looks go on

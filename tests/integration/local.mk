@@ -13,7 +13,7 @@ INTEGRATION_TESTS += \
 	tests/integration/test_mount.py \
 	tests/integration/test_replicas.py tests/integration/test_replicate.py \
 	tests/integration/test_exec.py tests/integration/test_follow.py \
-	tests/integration/test_outage.py \
+	tests/integration/test_outage.py tests/integration/test_rest.py \
 	tests/integration/test_s3.py tests/integration/test_s3_access.py tests/integration/test_s3_faults.py \
 	tests/integration/test_s3_lease.py \
 	tests/integration/test_soak.py \

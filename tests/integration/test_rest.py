@@ -32,6 +32,11 @@ def store(path, data, skip=range(0)):
                 m[i] = byte
 
 
+def is_checkpointed(c):
+    _, frames, done = c.execute("PRAGMA wal_checkpoint").fetchone()
+    return frames == done
+
+
 def commit_untold(db, tmp):
     """What SQLite writes for a commit, as a twin of the database has it; read marks and locks are those of the living."""
     for suffix in ("", "-wal"):
@@ -74,7 +79,7 @@ def test_what_ends_a_rest(shm):
     names = ("d/told.db", "d/untold.db", "d/first.db", "other/second.db", "up/dir/a.db")
     dbs = told, untold, first, second, above = [f"{shm}/{name}" for name in names]
     with open(f"{shm}/c.yml", "w", encoding="utf8") as f:
-        f.write("dbs:\n" + "".join(f"- {{path: {db}, replica: {{path: {shm}/rep/{os.path.basename(db)}}}}}\n" for db in dbs))
+        f.write("levels: [{interval: 24h}]\nl0-retention: 24h\ndbs:\n" + "".join(f"- {{path: {db}, replica: {{path: {shm}/rep/{os.path.basename(db)}}}}}\n" for db in dbs))
     for db in dbs:
         c = new_database(db)
         commit(c, 20)
@@ -91,7 +96,7 @@ def test_what_ends_a_rest(shm):
         wait_for("the first replicas", lambda: d.text().count("caught up") == len(dbs))
         c = connect(untold)         # a WAL that the next commit begins anew, and does not lengthen
         commit(c, 5)
-        c.execute("PRAGMA wal_checkpoint")
+        wait_for("all of it in the database", lambda: is_checkpointed(c))
         c.close()
         wait_for_rest(d, dbs)
         before = [check_state(db) for db in dbs]
