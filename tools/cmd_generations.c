@@ -71,7 +71,7 @@ format_lag(int64_t ms, char out[PRINT_CELL])
 static int64_t
 written_ms(const struct source *s)
 {
-	ls_autofree char *wal = NULL;
+	ls_autofree char *wal = s->db ? io_beside(s->db->path, "-wal") : NULL;
 	int64_t ms = 0;
 	struct stat st;
 
@@ -79,9 +79,7 @@ written_ms(const struct source *s)
 		return clock_wall_ms();
 	if (io_stat(s->db->path, &st, NULL) == 0)
 		ms = st.st_mtim.tv_sec * INT64_C(1000) + st.st_mtim.tv_nsec / 1000000;
-	if (asprintf(&wal, "%s-wal", s->db->path) < 0)
-		wal = NULL;
-	else if (io_stat(wal, &st, NULL) == 0 && st.st_mtim.tv_sec * INT64_C(1000) > ms)
+	if (wal && io_stat(wal, &st, NULL) == 0 && st.st_mtim.tv_sec * INT64_C(1000) > ms)
 		ms = st.st_mtim.tv_sec * INT64_C(1000) + st.st_mtim.tv_nsec / 1000000;
 	return ms;
 }

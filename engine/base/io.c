@@ -439,3 +439,11 @@ io_join(const char *dir, const char *name)
 	memcpy(ret + n + slash, name, size);
 	return ret;
 }
+
+char *
+io_beside(const char *path, const char *suffix)
+{
+	ls_autofree char *real = realpath(path, NULL), *ret = NULL;
+
+	return asprintf(&ret, "%s%s", real ? real : path, suffix) < 0 ? NULL : ls_steal_ptr(&ret);
+}

@@ -107,5 +107,8 @@ io_read_file(const char *path, size_t max, char **ret, size_t *ret_len, struct l
 
 /* "dir/name" in new memory, caller frees; NULL when memory is short. */
 char *io_join(const char *dir, const char *name);
+/* The same of a file beside the one that path means, where symbolic links lead: "a.db" with "-wal"
+ * is "a.db-wal". */
+char *io_beside(const char *path, const char *suffix);
 
 #endif

@@ -212,13 +212,29 @@ is_file(const char *path, const struct stat *known)
 	       st.st_ino == known->st_ino;
 }
 
+/* Of the file that SQLite has opened: a symbolic link may have led there. */
+static int
+name_sidecars(struct db *db, struct ls_err *err)
+{
+	const char *name = sqlite3_db_filename(db->conn[0], "main");
+
+	if (!is_file(name, &db->st))
+		return ls_err_set(err, -EBUSY, "its file was replaced this moment");
+	if (asprintf(&db->wal_path, "%s-wal", name) < 0)
+		db->wal_path = NULL;
+	if (asprintf(&db->shm_path, "%s-shm", name) < 0)
+		db->shm_path = NULL;
+	return db->wal_path && db->shm_path ? 0
+					    : ls_err_set(err, -ENOMEM, "database: out of memory");
+}
+
 static int
 open_connections(struct db *db, enum db_state *state, struct ls_err *err)
 {
 	int rc;
 
-	if ((rc = db_connect(db, &db->conn[0], err)) < 0 || (rc = ensure_wal(db, state, err)) < 0 ||
-	    *state != DB_READY)
+	if ((rc = db_connect(db, &db->conn[0], err)) < 0 || (rc = name_sidecars(db, err)) < 0 ||
+	    (rc = ensure_wal(db, state, err)) < 0 || *state != DB_READY)
 		return rc;
 	if ((rc = db_pin(db, 0, err)) < 0 || (rc = map_walidx(db, err)) < 0)
 		return rc;
@@ -264,14 +280,6 @@ db_open(const struct conf_db *conf, struct db *ret, enum db_state *ret_state, st
 
 	*db = (struct db){.conf = conf, .wal_fd = -1};
 	*ret_state = DB_READY;
-	if (asprintf(&db->wal_path, "%s-wal", conf->path) < 0)
-		db->wal_path = NULL;
-	if (asprintf(&db->shm_path, "%s-shm", conf->path) < 0)
-		db->shm_path = NULL;
-	if (!db->wal_path || !db->shm_path) {
-		db_close(db);
-		return ls_err_set(err, -ENOMEM, "database: out of memory");
-	}
 	rc = open_all(db, ret_state, err);
 	if (rc < 0 || *ret_state != DB_READY)
 		db_close(db);

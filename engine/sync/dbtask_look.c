@@ -111,15 +111,17 @@ rests(const struct dbtask *t)
 	return t->db.wal_fd < 0 && t->quiet;
 }
 
-/* Whether the files are other ones, asked ten times a second at most, and seldom where changes of
- * names are told. That a directory above them is another one is not told. */
+/* Whether the files are other ones, asked once a change of names is told, else ten times a second
+ * at most, and seldom where such changes are told. That a directory above them is another one is
+ * not told. */
 bool
 dbtask_replaced(struct dbtask *t)
 {
-	bool quiet = t->watched && !t->db.remote_fs && !atomic_load(&t->suspect);
+	bool suspect = atomic_load(&t->suspect);
+	bool quiet = t->watched && !t->db.remote_fs && !suspect;
 	uint64_t now = clock_mono_ns(), every = quiet ? CHECK_WATCHED_MS : CHECK_FILES_MS;
 
-	if (now - t->checked_ns < every * MS_NS)
+	if (!suspect && now - t->checked_ns < every * MS_NS)
 		return false;
 	t->checked_ns = now;
 	atomic_store(&t->suspect, false);

@@ -128,7 +128,7 @@ is_reset_next(const struct db *db, const struct walidx_header *hz)
 static uint64_t
 wal_spare(const struct dbtask *t)
 {
-	ls_autofree char *path = ls_buf_format("%s-wal", t->conf->path);
+	ls_autofree char *path = io_beside(t->conf->path, "-wal");
 	struct walidx_header hz;
 	struct stat wal, dir;
 	uint64_t used = 0;

@@ -88,7 +88,7 @@ holder(const struct conf_db *db)
 int
 localstate_read(const struct conf_db *db, struct localstate *ret, struct ls_err *err)
 {
-	ls_autofree char *wal = ls_buf_format("%s-wal", db->path);
+	ls_autofree char *wal = io_beside(db->path, "-wal");
 	struct localstate *s = ret;
 	struct stat st;
 

@@ -196,6 +196,37 @@ def test_database_replaced_while_running(page_size, place, shm):
     assert check_state(os.path.join(shm, "first.db")) == 5
 
 
+def test_symbolic_link(shm):
+    """SQLite keeps -wal and -shm beside the file that a link leads to. When it leads to another one, that is taken."""
+    link, replica, log, conf = (os.path.join(shm, n) for n in ("a.db", "rep", "log", "c.yml"))
+    for name, states in (("one", 3), ("two", 7)):
+        os.mkdir(f"{shm}/{name}")
+        commit(new_database(f"{shm}/{name}/real.db"), states)
+    os.symlink("one/real.db", link)
+
+    def replicated():
+        return restore(replica, f"{shm}/r.db", ok=None).rc == 0 and check_state(f"{shm}/r.db")
+
+    with open(conf, "w", encoding="utf8") as f:
+        f.write(f"dbs: [{{path: {link}, replica: {{path: {replica}}}}}]\n")
+    once(link, replica)
+    assert replicated() == 3
+    with Daemon(None, None, log, config=conf).ready() as d:
+        c = connect(link)
+        commit(c, 5)
+        wait_for("what was committed", lambda: replicated() == 8)
+        assert json.loads(litestream("status", "-json", "-config", conf).out)[0]["wal_size"] != "0 B"
+        state = {"one": 8, "two": 7}
+        for i, name in enumerate(("two", "one") * 4):
+            os.symlink(f"{name}/real.db", link + "2")
+            os.rename(link + "2", link)
+            wait_for("the other one", lambda: d.text().count("was replaced") == i + 1, 15)
+            commit(connect(link))
+            state[name] += 1
+            wait_for("its state", lambda: replicated() == state[name], 15)
+        d.stop()
+
+
 def test_second_daemon_is_refused(place, shm):
     db, replica = place
     with Daemon(db, replica, os.path.join(shm, "log")).ready() as daemon:
