@@ -154,7 +154,7 @@ int
 checkpoint_run(struct checkpoint *k, struct capture *c, unsigned *ret_batches, struct ls_err *err)
 {
 	bool done = false;
-	uint32_t tail = 0;
+	uint32_t tail = 0, before = UINT32_MAX;
 	int rc = 0;
 
 	*ret_batches = 0;
@@ -170,6 +170,9 @@ checkpoint_run(struct checkpoint *k, struct capture *c, unsigned *ret_batches, s
 			rc = db_checkpoint(c->db, false, err);
 		if (rc < 0 || (rc = tail_length(c, &tail, err)) < 0)
 			return rc;
+		if (tail > TAIL_FRAMES && i && tail >= before)
+			break; /* the application is faster than this: each round would be longer */
+		before = tail;
 		if (tail > TAIL_FRAMES)
 			continue;
 		rc = barrier(k, c, ret_batches, &done, err);

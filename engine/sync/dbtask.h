@@ -66,7 +66,6 @@ struct dbtask {
 	bool resting; /* idle: few descriptors, see dbtask_rest() */
 	bool opened;  /* once at least */
 	bool need_image;
-	bool stopping; /* close everything that is committed, whatever the tokens say */
 	const struct stop *abort;
 
 	_Atomic uint64_t dev, ino; /* of the database file while it is open, for the event thread */

@@ -61,7 +61,9 @@ settle(struct fleet *f, struct dbtask *t, uint64_t now)
 		db_hold_checkpoints(&t->db, false);
 		t->next_look_ns = fallback(f, t, now);
 	}
-	if (t->quiet > REST_LOOKS && t->db.wal_fd >= 0 && !fleet_is_sending(t, true))
+	if (t->quiet <= REST_LOOKS || fleet_is_sending(t, true))
+		return;
+	if (t->db.wal_fd >= 0)
 		dbtask_rest(t);
 	fleet_rest(f, t);
 }
