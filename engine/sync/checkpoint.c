@@ -170,8 +170,10 @@ checkpoint_run(struct checkpoint *k, struct capture *c, unsigned *ret_batches, s
 			rc = db_checkpoint(c->db, false, err);
 		if (rc < 0 || (rc = tail_length(c, &tail, err)) < 0)
 			return rc;
-		if (tail > TAIL_FRAMES && i && tail >= before)
-			break; /* the application is faster than this: each round would be longer */
+		/* The application is faster than this: each round would be longer. The first ones
+		 * wait for a disk, too, and tell nothing. */
+		if (i > 2 && tail > TAIL_FRAMES && tail / 2 > before)
+			break;
 		before = tail;
 		if (tail > TAIL_FRAMES)
 			continue;
