@@ -3,6 +3,8 @@
 
 #include "engine/base/io.h"
 
+#include "engine/base/buf.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -443,7 +445,13 @@ io_join(const char *dir, const char *name)
 char *
 io_beside(const char *path, const char *suffix)
 {
-	ls_autofree char *real = realpath(path, NULL), *ret = NULL;
+	ls_autofree char *real = realpath(path, NULL);
 
-	return asprintf(&ret, "%s%s", real ? real : path, suffix) < 0 ? NULL : ls_steal_ptr(&ret);
+	return ls_buf_format("%s%s", real ? real : path, suffix);
+}
+
+bool
+io_same_file(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
 }

@@ -110,5 +110,7 @@ char *io_join(const char *dir, const char *name);
 /* The same of a file beside the one that path means, where symbolic links lead: "a.db" with "-wal"
  * is "a.db-wal". */
 char *io_beside(const char *path, const char *suffix);
+/* Whether both are of one file, under whatever names. */
+bool io_same_file(const struct stat *a, const struct stat *b);
 
 #endif

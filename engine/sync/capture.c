@@ -309,7 +309,7 @@ capture_rest(struct capture *c, struct ls_err *err)
 		return 0;
 	if ((rc = io_stat(c->db->conf->path, &st, err)) < 0)
 		return rc;
-	if (st.st_dev != c->db->st.st_dev || st.st_ino != c->db->st.st_ino)
+	if (!io_same_file(&st, &c->db->st))
 		return 0;
 	continuity_stamp(&p, &st, bootid_get(), clock_wall_ms() * 1000000);
 	p.complete = true;

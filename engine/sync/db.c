@@ -3,6 +3,7 @@
 
 #include "engine/sync/db.h"
 
+#include "engine/base/buf.h"
 #include "engine/base/clock.h"
 #include "engine/base/io.h"
 #include "engine/format/dbhdr.h"
@@ -208,8 +209,7 @@ is_file(const char *path, const struct stat *known)
 {
 	struct stat st;
 
-	return io_stat(path, &st, NULL) == 0 && st.st_dev == known->st_dev &&
-	       st.st_ino == known->st_ino;
+	return io_stat(path, &st, NULL) == 0 && io_same_file(&st, known);
 }
 
 /* Of the file that SQLite has opened: a symbolic link may have led there. */
@@ -220,10 +220,8 @@ name_sidecars(struct db *db, struct ls_err *err)
 
 	if (!is_file(name, &db->st))
 		return ls_err_set(err, -EBUSY, "its file was replaced this moment");
-	if (asprintf(&db->wal_path, "%s-wal", name) < 0)
-		db->wal_path = NULL;
-	if (asprintf(&db->shm_path, "%s-shm", name) < 0)
-		db->shm_path = NULL;
+	db->wal_path = ls_buf_format("%s-wal", name);
+	db->shm_path = ls_buf_format("%s-shm", name);
 	return db->wal_path && db->shm_path ? 0
 					    : ls_err_set(err, -ENOMEM, "database: out of memory");
 }
@@ -334,8 +332,7 @@ db_wake(struct db *db, struct ls_err *err)
 		return 0;
 	if ((fd = io_open(db->wal_path, O_RDONLY, 0, err)) < 0)
 		return fd;
-	if ((rc = io_fstat(fd, &st, err)) == 0 &&
-	    (st.st_ino != db->wal_st.st_ino || st.st_dev != db->wal_st.st_dev))
+	if ((rc = io_fstat(fd, &st, err)) == 0 && !io_same_file(&st, &db->wal_st))
 		rc = ls_err_set(err, -EAGAIN, "'%s' was replaced", db->wal_path);
 	if (rc < 0) {
 		close(fd);
@@ -486,8 +483,7 @@ db_is_named_directly(const struct db *db)
 {
 	struct stat st;
 
-	return io_lstat(db->conf->path, &st, NULL) == 0 && st.st_dev == db->st.st_dev &&
-	       st.st_ino == db->st.st_ino;
+	return io_lstat(db->conf->path, &st, NULL) == 0 && io_same_file(&st, &db->st);
 }
 
 bool

@@ -117,15 +117,14 @@ rests(const struct dbtask *t)
 bool
 dbtask_replaced(struct dbtask *t)
 {
-	bool suspect = atomic_load(&t->suspect);
-	bool quiet = t->watched && !t->db.remote_fs && !suspect;
-	uint64_t now = clock_mono_ns(), every = quiet ? CHECK_WATCHED_MS : CHECK_FILES_MS;
+	bool suspect = atomic_exchange(&t->suspect, false), told = t->watched && !t->db.remote_fs;
+	uint64_t now = clock_mono_ns();
+	uint64_t every = suspect ? 0 : told ? CHECK_WATCHED_MS : CHECK_FILES_MS;
 
-	if (!suspect && now - t->checked_ns < every * MS_NS)
+	if (now - t->checked_ns < every * MS_NS)
 		return false;
 	t->checked_ns = now;
-	atomic_store(&t->suspect, false);
-	if (!db_replaced(&t->db, quiet && rests(t)))
+	if (!db_replaced(&t->db, told && !suspect && rests(t)))
 		return false;
 	t->checked_ns = 0;
 	return true;

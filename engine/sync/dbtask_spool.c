@@ -119,8 +119,7 @@ is_reset_next(const struct db *db, const struct walidx_header *hz)
 {
 	const struct walidx_header *pin = &db->pinned;
 
-	return db->pinned_known && pin->backfill >= pin->mx_frame &&
-	       hz->mx_frame == pin->mx_frame && wal_salts_equal(hz->salts, pin->salts);
+	return db->pinned_known && pin->backfill >= pin->mx_frame && walidx_same(hz, pin);
 }
 
 /* Of the WAL file, what the application fills before it needs more: behind the last frame, or all

@@ -71,15 +71,8 @@ insert(struct fleet *f, struct dbtask *t)
 
 	if (!v)
 		return -ENOMEM;
+	f->cap = f->n < f->cap ? f->cap : cap;
 	f->tasks = v;
-	if (f->n == f->cap) {
-		struct fleet_resting *r = ls_grow_array(f->resting, cap, sizeof *r);
-
-		if (!r)
-			return -ENOMEM;
-		f->resting = r;
-		f->cap = cap;
-	}
 	if (!tsearch(&t->conf, &f->by_path, compare_path))
 		return -ENOMEM;
 	f->tasks[f->n++] = t;

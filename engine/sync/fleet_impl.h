@@ -26,7 +26,7 @@ struct fleet_request {
 	int rc;
 };
 
-enum { FLEET_FALLBACK_S = 30, FLEET_PATH_MAX = 100 };
+enum { FLEET_PATH_MAX = 100 };
 
 /* A directory that is watched. */
 struct fleet_dir {
@@ -53,8 +53,8 @@ struct fleet {
 	size_t n, cap;
 	void *by_path, *by_wal; /* trees of tsearch(3), of &task->conf and &task->wal_wd */
 	struct timers timers;
-	struct fleet_resting *resting; /* room for cap of them */
-	size_t nresting;
+	struct fleet_resting *resting;
+	size_t nresting, resting_cap;
 	unsigned round;
 	uint64_t round_ns; /* when the next one is due */
 	struct watch watch;
@@ -113,8 +113,8 @@ void fleet_rest_end(struct fleet *f, struct dbtask *t);
 /* When a round is due, or UINT64_MAX. */
 uint64_t fleet_round_ns(const struct fleet *f);
 void fleet_round(struct fleet *f, uint64_t now);
-/* The same moment for all databases that are to be looked at about then: one wakeup. */
-uint64_t fleet_tick_after(uint64_t ns, uint64_t every);
+/* When those are looked at next of whom nothing is told: together. */
+uint64_t fleet_fallback_ns(uint64_t now);
 
 /* Watches the directories of all members and those where new ones may appear. */
 LS_MUST_USE int fleet_dirs_open(struct fleet *f, struct ls_err *err);

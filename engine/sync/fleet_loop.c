@@ -23,6 +23,7 @@
 #define SECOND_NS UINT64_C(1000000000)
 
 enum {
+	FALLBACK_S = 30,
 	SECOND_LOOK_MS = 64,
 	REST_LOOKS = 3,	  /* as many that saw nothing, the last ones 30 s apart: it is at rest */
 	FLIGHT_STEPS = 6, /* 1 ms doubling */
@@ -34,19 +35,31 @@ enum {
 
 /* ---- looking ---- */
 
+/* The same moment for all databases that are to be looked at about then: one wakeup. */
+static uint64_t
+tick_after(uint64_t ns, uint64_t every)
+{
+	return (ns / every + 1) * every;
+}
+
+uint64_t
+fleet_fallback_ns(uint64_t now)
+{
+	return tick_after(now, FALLBACK_S * SECOND_NS);
+}
+
 static uint64_t
 fallback(const struct fleet *f, const struct dbtask *t, uint64_t now)
 {
 	bool hints = f->watch.fd >= 0 && t->wal_wd >= 0 && !t->db.remote_fs;
 
-	return hints ? fleet_tick_after(now, FLEET_FALLBACK_S * SECOND_NS)
-		     : now + t->conf->monitor_interval_ms * MS_NS;
+	return hints ? fleet_fallback_ns(now) : now + t->conf->monitor_interval_ms * MS_NS;
 }
 
 static uint64_t
 second_look(uint64_t now)
 {
-	return fleet_tick_after(now + SECOND_LOOK_MS * MS_NS, SECOND_LOOK_MS * MS_NS);
+	return tick_after(now + SECOND_LOOK_MS * MS_NS, SECOND_LOOK_MS * MS_NS);
 }
 
 /* Nothing to do now: when to look again. */
@@ -282,7 +295,7 @@ static void
 wait_events(struct fleet *f)
 {
 	const struct timers_item *first = timers_first(&f->timers);
-	uint64_t now = clock_mono_ns(), due = now + 2 * FLEET_FALLBACK_S * SECOND_NS, left;
+	uint64_t now = clock_mono_ns(), due = now + 2 * FALLBACK_S * SECOND_NS, left;
 	struct timespec ts;
 	struct pollfd p[3] = {{.fd = stop_fd(f->opts->stop), .events = POLLIN},
 			      {.fd = f->done_fd, .events = POLLIN},

@@ -18,15 +18,7 @@
 
 #include <string.h>
 
-#define SECOND_NS UINT64_C(1000000000)
-
 enum { ROUNDS = 120 /* at most until one is served */ };
-
-uint64_t
-fleet_tick_after(uint64_t ns, uint64_t every)
-{
-	return (ns / every + 1) * every;
-}
 
 static bool
 is_as_it_was(const struct fleet_resting *r)
@@ -59,13 +51,29 @@ observe(struct fleet *f, struct dbtask *t, struct fleet_resting *ret)
 	return dbtask_is_settled(t);
 }
 
+/* For one more; without it that one is looked at as before. */
+static bool
+have_room(struct fleet *f)
+{
+	size_t cap = f->resting_cap ? f->resting_cap * 2 : 16;
+	struct fleet_resting *v;
+
+	if (f->nresting < f->resting_cap)
+		return true;
+	if (!(v = ls_grow_array(f->resting, cap, sizeof *v)))
+		return false;
+	f->resting = v;
+	f->resting_cap = cap;
+	return true;
+}
+
 void
 fleet_rest(struct fleet *f, struct dbtask *t)
 {
-	if (!observe(f, t, &f->resting[f->nresting]))
+	if (!have_room(f) || !observe(f, t, &f->resting[f->nresting]))
 		return;
 	if (f->nresting++ == 0)
-		f->round_ns = fleet_tick_after(clock_mono_ns(), FLEET_FALLBACK_S * SECOND_NS);
+		f->round_ns = fleet_fallback_ns(clock_mono_ns());
 	t->resting_at = f->nresting;
 	t->next_look_ns = UINT64_MAX;
 }
@@ -93,7 +101,7 @@ void
 fleet_round(struct fleet *f, uint64_t now)
 {
 	f->round++;
-	f->round_ns = fleet_tick_after(now, FLEET_FALLBACK_S * SECOND_NS);
+	f->round_ns = fleet_fallback_ns(now);
 	for (size_t i = 0; i < f->nresting; i++) {
 		const struct fleet_resting *r = &f->resting[i];
 

@@ -84,7 +84,7 @@ lock_open_tmp(const struct restore_out *o, int fd, struct ls_err *err)
 		return rc;
 	if ((rc = io_fstat(fd, &a, err)) < 0)
 		return rc;
-	if (io_stat(o->tmp, &b, NULL) < 0 || a.st_ino != b.st_ino || a.st_dev != b.st_dev)
+	if (io_stat(o->tmp, &b, NULL) < 0 || !io_same_file(&a, &b))
 		return 1;
 	return io_ftruncate(fd, 0, err);
 }

@@ -6,7 +6,6 @@ import shutil
 import sys
 
 import tap
-
 from common import *
 
 
