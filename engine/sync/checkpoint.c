@@ -150,22 +150,21 @@ later(struct checkpoint *k, uint64_t ns)
 		clock_mono_ns() + (ns < PAUSE_MAX_MS * MS_NS ? ns : PAUSE_MAX_MS * MS_NS);
 }
 
-int
-checkpoint_run(struct checkpoint *k, struct capture *c, unsigned *ret_batches, struct ls_err *err)
+/* Both phases, again and again until the second is done, or cannot be now. */
+static int
+try_rounds(struct checkpoint *k, struct capture *c, unsigned *batches, bool *ret_done,
+	   struct ls_err *err)
 {
-	bool done = false;
 	uint32_t tail = 0, before = UINT32_MAX;
 	int rc = 0;
 
-	*ret_batches = 0;
-	if (c->db->lent_checkpoints)
-		db_hold_checkpoints(c->db, true);
-	for (int i = 0; !done && i < ROUNDS; i++) {
+	*ret_done = false;
+	for (int i = 0; !*ret_done && i < ROUNDS; i++) {
 		unsigned n = 0;
 
 		if ((rc = capture_tail(c, UINT64_MAX, &n, err)) < 0)
 			return rc;
-		*ret_batches += n;
+		*batches += n;
 		if (i == 0 || (i == 1 && c->pos.frame > c->seen.backfill + BEHIND_FRAMES))
 			rc = db_checkpoint(c->db, false, err);
 		if (rc < 0 || (rc = tail_length(c, &tail, err)) < 0)
@@ -173,16 +172,28 @@ checkpoint_run(struct checkpoint *k, struct capture *c, unsigned *ret_batches, s
 		/* The application is faster than this: each round would be longer. The first ones
 		 * wait for a disk, too, and tell nothing. */
 		if (i > 2 && tail > TAIL_FRAMES && tail / 2 > before)
-			break;
+			return 0;
 		before = tail;
 		if (tail > TAIL_FRAMES)
 			continue;
-		rc = barrier(k, c, ret_batches, &done, err);
-		if (rc == -EBUSY)
-			break;
-		if (rc < 0)
-			return rc;
+		if ((rc = barrier(k, c, batches, ret_done, err)) < 0)
+			return rc == -EBUSY ? 0 : rc;
 	}
+	return 0;
+}
+
+int
+checkpoint_run(struct checkpoint *k, struct capture *c, unsigned *ret_batches, struct ls_err *err)
+{
+	bool done = false;
+	uint32_t tail = 0;
+	int rc;
+
+	*ret_batches = 0;
+	if (c->db->lent_checkpoints)
+		db_hold_checkpoints(c->db, true);
+	if ((rc = try_rounds(k, c, ret_batches, &done, err)) < 0)
+		return rc;
 	if (done && (rc = tail_length(c, &tail, err)) < 0)
 		return rc;
 	/* A reader of long standing keeps frames out of the file: do not fight (H22). */
