@@ -20,6 +20,8 @@ enum {
 	LONG_MS = 1,
 	PAUSE_MAX_MS = 400, /* what is not in the file makes the next one longer */
 	FAR_WAL = 64 << 20,
+	/* A WAL longer than this part of wal-max-size is taken up, whatever writers wait for it. */
+	PRESSING = 8,
 };
 
 #define MS_NS UINT64_C(1000000)
@@ -42,6 +44,13 @@ bool
 checkpoint_full(const struct capture *c)
 {
 	return c->seen.mx_frame > c->seen.backfill && c->seen.mx_frame >= checkpoint_frames(c);
+}
+
+static bool
+is_pressing(const struct capture *c)
+{
+	return wal_frame_offset(c->db->page_size, c->seen.mx_frame) >
+	       c->db->conf->wal_max / PRESSING;
 }
 
 bool
@@ -88,7 +97,7 @@ behind_barrier(struct capture *c, unsigned *batches, bool *ret_done, struct ls_e
 	*ret_done = false;
 	if ((rc = tail_length(c, &tail, err)) < 0)
 		return rc;
-	if (tail > LOCKED_FRAMES)
+	if (tail > LOCKED_FRAMES && !is_pressing(c))
 		return 0;
 	/* Of an application that checkpoints after each commit this is the moment to get the lock.
 	 */
@@ -150,6 +159,14 @@ later(struct checkpoint *k, uint64_t ns)
 		clock_mono_ns() + (ns < PAUSE_MAX_MS * MS_NS ? ns : PAUSE_MAX_MS * MS_NS);
 }
 
+/* tail: frames that came in this round; before: in the one before it, which captures alone since
+ * the third. What a slow disk lets come is as short as it gets once it does not halve. */
+static bool
+is_short(const struct capture *c, int round, uint32_t tail, uint32_t before)
+{
+	return tail <= TAIL_FRAMES || (round > 1 && tail > before / 2 && is_pressing(c));
+}
+
 /* Both phases, again and again until the second is done, or cannot be now. */
 static int
 try_rounds(struct checkpoint *k, struct capture *c, unsigned *batches, bool *ret_done,
@@ -169,15 +186,15 @@ try_rounds(struct checkpoint *k, struct capture *c, unsigned *batches, bool *ret
 			rc = db_checkpoint(c->db, false, err);
 		if (rc < 0 || (rc = tail_length(c, &tail, err)) < 0)
 			return rc;
-		/* The application is faster than this: each round would be longer. The first ones
-		 * wait for a disk, too, and tell nothing. */
-		if (i > 2 && tail > TAIL_FRAMES && tail / 2 > before)
+		if (is_short(c, i, tail, before)) {
+			if ((rc = barrier(k, c, batches, ret_done, err)) < 0)
+				return rc == -EBUSY ? 0 : rc;
+		} else if (i > 2 && tail / 2 > before) {
+			/* The application is faster than this: each round would be longer. The
+			 * first ones wait for a disk, too, and tell nothing. */
 			return 0;
+		}
 		before = tail;
-		if (tail > TAIL_FRAMES)
-			continue;
-		if ((rc = barrier(k, c, batches, ret_done, err)) < 0)
-			return rc == -EBUSY ? 0 : rc;
 	}
 	return 0;
 }

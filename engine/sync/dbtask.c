@@ -273,6 +273,7 @@ capture_all(struct dbtask *t, struct ls_err *err)
 		frames = t->capture.seen.mx_frame;
 		rc = checkpoint_run(&t->checkpoint, &t->capture, &batches, err);
 		note_captured(t, batches);
+		t->turns.barrier_ns = t->checkpoint.usual_ns;
 		log_write(LOG_DEBUG, "checkpoint", LOG_STR("db", t->name),
 			  LOG_U64("frames", frames), LOG_U64("count", t->checkpoint.count),
 			  LOG_U64("held", t->db.holds_checkpoints),

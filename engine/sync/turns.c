@@ -9,8 +9,11 @@ enum {
 	FRAMES = 1000, /* to be backfilled: as many as SQLite lets gather by default */
 	/* More than that: something keeps them out of the file, and who tries walks through all. */
 	FRAMES_MAX = 64 * FRAMES,
-	TURN_MS = 40, /* of 6 to 60 none starves the writers less; shorter ones cost throughput */
-	PAUSE_MAX_MS = 250,
+	TURN_MS = 12,	   /* shorter ones cost throughput, longer ones starve writers */
+	TURN_SLOW_MS = 40, /* the same where a barrier takes SLOW_MS: who has a turn waits for */
+	SLOW_MS = 20,	   /* the disk */
+	TURN_MAX_MS = 320,
+	DOUBLINGS = 5,
 	SHARED_MS = 2000, /* so long it is believed that several write */
 	LENT_MS = 8,	  /* longer than that nobody is waited for */
 	CAPTURE_MS = 50,  /* nor does a capture wait for the end */
@@ -65,6 +68,14 @@ note_others(struct turns *k, const struct walidx_header *hz)
 	k->mx_frame = hz->mx_frame;
 }
 
+static uint64_t
+pause_ns(const struct turns *k)
+{
+	uint64_t ms = (k->barrier_ns < SLOW_MS * MS_NS ? TURN_MS : TURN_SLOW_MS) << k->in_vain;
+
+	return (ms < TURN_MAX_MS ? ms : TURN_MAX_MS) * MS_NS;
+}
+
 /* done: somebody has checkpointed. */
 static void
 end(struct turns *k, bool done)
@@ -73,11 +84,11 @@ end(struct turns *k, bool done)
 
 	if ((done && k->shared) || !k->shared_ns)
 		k->shared_ns = now_ns;
-	if (k->pause_ns == 0 || (done && now_ns - k->shared_ns < SHARED_MS * MS_NS))
-		k->pause_ns = TURN_MS * MS_NS;
-	else if (k->pause_ns < PAUSE_MAX_MS * MS_NS)
-		k->pause_ns *= 2;
-	k->next_ns = now_ns + k->pause_ns;
+	if (done && now_ns - k->shared_ns < SHARED_MS * MS_NS)
+		k->in_vain = 0;
+	else if (k->in_vain < DOUBLINGS)
+		k->in_vain++;
+	k->next_ns = now_ns + pause_ns(k);
 }
 
 /* Whether there is something to do, and not too much. */
@@ -118,7 +129,7 @@ turns_capture_ns(const struct turns *k, const struct db *db)
 static bool
 several_write(const struct turns *k, uint64_t now_ns)
 {
-	return k->pause_ns == TURN_MS * MS_NS && now_ns - k->shared_ns < SHARED_MS * MS_NS;
+	return k->shared_ns && !k->in_vain && now_ns - k->shared_ns < SHARED_MS * MS_NS;
 }
 
 bool

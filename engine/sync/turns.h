@@ -5,10 +5,10 @@
  * SQLite's write lock has no queue. Who finds it taken polls, at last every 100 ms, and wins only
  * while the one that writes is at something else; in an application that is by itself, while it
  * checkpoints. Beside us it never does (db_hold_checkpoints). So while several write, one
- * checkpoint of some milliseconds is left to them every TURN_MS: the pin moves to the newest frame,
- * so that there is something to do, the lock is free until it is done, and is taken back. A single
- * writer, for whom nobody waits, soon stops for that no more than three times a second; nor is
- * it tried more often while a reader keeps frames out of the database file.
+ * checkpoint of some milliseconds is left to them every TURN_MS, on a slow disk less often: the pin
+ * moves to the newest frame, so that there is something to do, the lock is free until it is done,
+ * and is taken back. A single writer, for whom nobody waits, soon stops for that no more than three
+ * times a second; nor is it tried more often while a reader keeps frames out of the database file.
  *
  * A checkpoint of ours follows a turn, so that it has little to copy: the longer one that stops
  * nobody lets nobody in either.
@@ -25,7 +25,9 @@
 #include "engine/sync/db.h"
 
 struct turns {
-	uint64_t next_ns, pause_ns;
+	uint64_t next_ns;
+	unsigned in_vain;    /* turns in a row that were, or in which one alone wrote: up to 5 */
+	uint64_t barrier_ns; /* how long a checkpoint of ours stops writers, as the owner knows */
 	uint64_t lent_ns, shared_ns; /* last turn; last one in which several wrote */
 	uint32_t backfill, mx_frame; /* at the beginning; as last seen while somebody checkpoints */
 	bool checkpointing, shared;  /* seen in this turn: somebody does, and others write */

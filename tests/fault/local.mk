@@ -25,3 +25,8 @@ FAULT_TESTS += tests/fault/test_power
 tests_fault_test_power_SOURCES = tests/fault/test_power.c $(FAULT_LIB) \
 	tests/lib/power_io.c tests/lib/power_io.h tests/lib/world.c tests/lib/world.h
 tests_fault_test_power_LDFLAGS = $(FAULT_LINK)
+
+FAULT_TESTS += tests/fault/test_slow_disk
+tests_fault_test_slow_disk_SOURCES = tests/fault/test_slow_disk.c $(FAULT_LIB) \
+	tests/lib/world.c tests/lib/world.h
+tests_fault_test_slow_disk_LDFLAGS = $(FAULT_LINK)
