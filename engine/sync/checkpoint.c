@@ -20,7 +20,10 @@ enum {
 	LONG_MS = 1,
 	PAUSE_MAX_MS = 400, /* what is not in the file makes the next one longer */
 	FAR_WAL = 64 << 20,
-	/* A WAL longer than this part of wal-max-size is taken up, whatever writers wait for it. */
+	/* As many, about 40 ms, when the WAL is longer than this part of wal-max-size; beyond its
+	 * half, all. */
+	PRESSED_FRAMES = 16384,
+	PRESSED_BYTES = 64 << 20,
 	PRESSING = 8,
 };
 
@@ -47,10 +50,23 @@ checkpoint_full(const struct capture *c)
 }
 
 static bool
-is_pressing(const struct capture *c)
+is_beyond(const struct capture *c, unsigned part_of_max)
 {
 	return wal_frame_offset(c->db->page_size, c->seen.mx_frame) >
-	       c->db->conf->wal_max / PRESSING;
+	       c->db->conf->wal_max / part_of_max;
+}
+
+/* How many frames may be captured while writers wait. */
+static uint32_t
+locked_frames(const struct capture *c)
+{
+	uint32_t pressed = PRESSED_BYTES / c->db->page_size;
+
+	if (is_beyond(c, 2))
+		return UINT32_MAX;
+	if (is_beyond(c, PRESSING))
+		return pressed < PRESSED_FRAMES ? pressed : PRESSED_FRAMES;
+	return LOCKED_FRAMES;
 }
 
 bool
@@ -62,7 +78,7 @@ checkpoint_wanted(const struct checkpoint *k, const struct capture *c, uint64_t 
 
 	if (!pending)
 		return false;
-	if (wal_frame_offset(c->db->page_size, hz->mx_frame) > conf->wal_max / 2)
+	if (is_beyond(c, 2))
 		return k->failures == 0 || now_ns >= k->not_before_ns;
 	if (now_ns < k->not_before_ns)
 		return false;
@@ -97,7 +113,7 @@ behind_barrier(struct capture *c, unsigned *batches, bool *ret_done, struct ls_e
 	*ret_done = false;
 	if ((rc = tail_length(c, &tail, err)) < 0)
 		return rc;
-	if (tail > LOCKED_FRAMES && !is_pressing(c))
+	if (tail > locked_frames(c))
 		return 0;
 	/* Of an application that checkpoints after each commit this is the moment to get the lock.
 	 */
@@ -164,7 +180,8 @@ later(struct checkpoint *k, uint64_t ns)
 static bool
 is_short(const struct capture *c, int round, uint32_t tail, uint32_t before)
 {
-	return tail <= TAIL_FRAMES || (round > 1 && tail > before / 2 && is_pressing(c));
+	return tail <= TAIL_FRAMES || (round > 1 && tail > before / 2 && is_beyond(c, PRESSING) &&
+				       tail <= locked_frames(c));
 }
 
 /* Both phases, again and again until the second is done, or cannot be now. */

@@ -5,8 +5,10 @@
  * Phase 1, no lock: PASSIVE up to our pin, which stands at the horizon: the bulk of the copying and
  * both fsyncs. Phase 2, under the write lock for a few milliseconds: capture the few frames that
  * came meanwhile, PASSIVE again, and move the pin to slot 0, so that the next writer restarts the
- * WAL. If too many frames came, the lock is given back and phase 1 repeated. FULL and RESTART are
- * never used (H27). Source: engine.md 7.4. Threads: single (the owner of the capture).
+ * WAL. If too many frames came, the lock is given back and phase 1 repeated. On a disk that is slow
+ * beside the application they are always too many: when the WAL is long, more of them are captured
+ * under the lock, so that it stays within wal-max-size. FULL and RESTART are never used (H27).
+ * Source: engine.md 7.4. Threads: single (the owner of the capture).
  */
 #ifndef ENGINE_SYNC_CHECKPOINT_H
 #define ENGINE_SYNC_CHECKPOINT_H
