@@ -9,9 +9,10 @@ enum {
 	FRAMES = 1000, /* to be backfilled: as many as SQLite lets gather by default */
 	/* More than that: something keeps them out of the file, and who tries walks through all. */
 	FRAMES_MAX = 64 * FRAMES,
-	TURN_MS = 12,	   /* shorter ones cost throughput, longer ones starve writers */
-	TURN_SLOW_MS = 40, /* the same where a barrier takes SLOW_MS: who has a turn waits for */
-	SLOW_MS = 20,	   /* the disk */
+	TURN_MS = 12, /* shorter ones cost throughput, longer ones starve writers */
+	/* Where a barrier takes SLOW_MS: who checkpoints waits for the disk. */
+	TURN_SLOW_MS = 40,
+	SLOW_MS = 20,
 	TURN_MAX_MS = 320,
 	DOUBLINGS = 5,
 	SHARED_MS = 2000, /* so long it is believed that several write */
