@@ -175,13 +175,42 @@ later(struct checkpoint *k, uint64_t ns)
 		clock_mono_ns() + (ns < PAUSE_MAX_MS * MS_NS ? ns : PAUSE_MAX_MS * MS_NS);
 }
 
-/* tail: frames that came in this round; before: in the one before it, which captures alone since
- * the third. What a slow disk lets come is as short as it gets once it does not halve. */
+/* Of one try. Rounds capture alone from the third one on. */
+struct rounds {
+	int i;
+	uint32_t tail, before; /* frames that came in this round, and in the one before */
+	bool kept;	       /* a reader keeps frames out of the database file */
+};
+
+/* What a slow disk lets come is as short as it gets once it does not halve. */
 static bool
-is_short(const struct capture *c, int round, uint32_t tail, uint32_t before)
+is_short(const struct capture *c, const struct rounds *r)
 {
-	return tail <= TAIL_FRAMES || (round > 1 && tail > before / 2 && is_beyond(c, PRESSING) &&
-				       tail <= locked_frames(c));
+	if (r->tail <= TAIL_FRAMES)
+		return true;
+	return r->i > 1 && !r->kept && r->tail > r->before / 2 && is_beyond(c, PRESSING) &&
+	       r->tail <= locked_frames(c);
+}
+
+/* Phase 1. */
+static int
+one_round(struct capture *c, struct rounds *r, unsigned *batches, struct ls_err *err)
+{
+	unsigned n = 0;
+	bool copies;
+	int rc = capture_tail(c, UINT64_MAX, &n, err);
+
+	if (rc < 0)
+		return rc;
+	*batches += n;
+	copies = r->i == 0 || (r->i == 1 && c->pos.frame > c->seen.backfill + BEHIND_FRAMES);
+	if (copies && (rc = db_checkpoint(c->db, false, err)) < 0)
+		return rc;
+	r->before = r->tail;
+	rc = tail_length(c, &r->tail, err);
+	if (copies)
+		r->kept = c->pos.frame > c->seen.backfill + BEHIND_FRAMES;
+	return rc;
 }
 
 /* Both phases, again and again until the second is done, or cannot be now. */
@@ -189,29 +218,21 @@ static int
 try_rounds(struct checkpoint *k, struct capture *c, unsigned *batches, bool *ret_done,
 	   struct ls_err *err)
 {
-	uint32_t tail = 0, before = UINT32_MAX;
-	int rc = 0;
+	struct rounds r = {.tail = UINT32_MAX};
+	int rc;
 
 	*ret_done = false;
-	for (int i = 0; !*ret_done && i < ROUNDS; i++) {
-		unsigned n = 0;
-
-		if ((rc = capture_tail(c, UINT64_MAX, &n, err)) < 0)
+	for (; !*ret_done && r.i < ROUNDS; r.i++) {
+		if ((rc = one_round(c, &r, batches, err)) < 0)
 			return rc;
-		*batches += n;
-		if (i == 0 || (i == 1 && c->pos.frame > c->seen.backfill + BEHIND_FRAMES))
-			rc = db_checkpoint(c->db, false, err);
-		if (rc < 0 || (rc = tail_length(c, &tail, err)) < 0)
-			return rc;
-		if (is_short(c, i, tail, before)) {
+		if (is_short(c, &r)) {
 			if ((rc = barrier(k, c, batches, ret_done, err)) < 0)
 				return rc == -EBUSY ? 0 : rc;
-		} else if (i > 2 && tail / 2 > before) {
+		} else if (r.i > 2 && r.tail / 2 > r.before) {
 			/* The application is faster than this: each round would be longer. The
 			 * first ones wait for a disk, too, and tell nothing. */
 			return 0;
 		}
-		before = tail;
 	}
 	return 0;
 }
