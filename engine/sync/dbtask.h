@@ -182,7 +182,8 @@ LS_MUST_USE int
 dbtask_spool_has(struct dbtask *t, uint64_t from, uint64_t to, bool *ret, struct ls_err *err);
 /* Removes local batches that no replica waits for. */
 LS_MUST_USE int dbtask_prune(struct dbtask *t, struct ls_err *err);
-/* The oldest batch that one of them still waits for is behind this one; UINT64_MAX: none waits. */
+/* The oldest batch that one of them still waits for is behind this one, 0 for one that has nothing
+ * yet; UINT64_MAX: none waits. */
 uint64_t dbtask_floor(const struct dbtask *t);
 /* The spool is full: replicas that are away or fail are not waited for any more, if there is one
  * that is further. Whether there is room now. */

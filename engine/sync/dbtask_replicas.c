@@ -37,16 +37,17 @@ dbtask_spool_has(struct dbtask *t, uint64_t from, uint64_t to, bool *ret, struct
 	return 0;
 }
 
-/* It waits for what is behind this one; UINT64_MAX: for nothing. */
+/* It waits for what is behind this one, 0 if it has nothing yet; UINT64_MAX: for nothing. */
 static uint64_t
 floor_of(const struct dbreplica *r)
 {
-	uint64_t at = UINT64_MAX, image = dbreplica_image(r); /* its snapshot is made of it */
+	uint64_t at = atomic_load(&r->acked), image = dbreplica_image(r);
 
 	switch (atomic_load(&r->state)) {
+	case DBREPLICA_READY: /* its snapshot is made of the image */
+		return image ? image : at;
 	case DBREPLICA_AWAY: /* it may be one that was never met */
-	case DBREPLICA_READY:
-		at = image ? image : atomic_load(&r->acked);
+		at = image ? image : at;
 		break;
 	case DBREPLICA_BEHIND:
 		at = atomic_load(&r->base);
@@ -75,7 +76,7 @@ prune(struct dbtask *t, struct ls_err *err)
 	uint64_t txid = dbtask_floor(t);
 	int rc = 0;
 
-	if (txid == UINT64_MAX || txid - 1 == t->pruned)
+	if (txid == 0 || txid == UINT64_MAX || txid - 1 == t->pruned)
 		return 0;
 	if (!t->pruned || txid < t->pruned || txid - t->pruned > PRUNE_FEW) {
 		rc = stage_prune(&t->dir, txid, err);

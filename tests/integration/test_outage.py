@@ -115,6 +115,21 @@ def test_stop_with_a_full_spool(place, shm):
     equal(c, db, replica, shm)
 
 
+def test_spool_is_bounded_before_the_first_upload(place, shm):
+    """A replica that answers, but has not taken anything yet: what it lacks waits for it like later batches."""
+    db, replica, conf = place
+    c = sqlite3.connect(db, isolation_level=None, timeout=30)
+    os.mkdir(replica)
+    os.symlink("later", os.path.join(replica, "ltx"))
+    with Daemon(db, replica, os.path.join(shm, "log"), config=conf) as d:
+        d.wait_log("replica sync error")
+        fill_until(c, d, "the spool is full", 20)
+        assert spool(shm, replica) <= SPOOL, "a hard cap"
+        os.mkdir(os.path.join(replica, "later"))
+        d.stop()
+    equal(c, db, replica, shm)
+
+
 if __name__ == "__main__":
     sys.exit(tap.main(__file__))
 
