@@ -192,6 +192,13 @@ is_short(const struct capture *c, const struct rounds *r)
 	       r->tail <= locked_frames(c);
 }
 
+/* Whether more than a few of the frames that are captured are not in the database file. */
+static bool
+file_is_behind(const struct capture *c)
+{
+	return c->pos.frame > c->seen.backfill + BEHIND_FRAMES;
+}
+
 /* Phase 1. */
 static int
 one_round(struct capture *c, struct rounds *r, unsigned *batches, struct ls_err *err)
@@ -203,13 +210,13 @@ one_round(struct capture *c, struct rounds *r, unsigned *batches, struct ls_err 
 	if (rc < 0)
 		return rc;
 	*batches += n;
-	copies = r->i == 0 || (r->i == 1 && c->pos.frame > c->seen.backfill + BEHIND_FRAMES);
+	copies = r->i == 0 || (r->i == 1 && file_is_behind(c));
 	if (copies && (rc = db_checkpoint(c->db, false, err)) < 0)
 		return rc;
 	r->before = r->tail;
 	rc = tail_length(c, &r->tail, err);
 	if (copies)
-		r->kept = c->pos.frame > c->seen.backfill + BEHIND_FRAMES;
+		r->kept = file_is_behind(c);
 	return rc;
 }
 

@@ -41,13 +41,13 @@ dbtask_spool_has(struct dbtask *t, uint64_t from, uint64_t to, bool *ret, struct
 static uint64_t
 floor_of(const struct dbreplica *r)
 {
-	uint64_t at = atomic_load(&r->acked), image = dbreplica_image(r);
+	uint64_t image = dbreplica_image(r); /* its snapshot is made of it */
+	uint64_t at = image ? image : atomic_load(&r->acked);
 
 	switch (atomic_load(&r->state)) {
-	case DBREPLICA_READY: /* its snapshot is made of the image */
-		return image ? image : at;
+	case DBREPLICA_READY:
+		return at;
 	case DBREPLICA_AWAY: /* it may be one that was never met */
-		at = image ? image : at;
 		break;
 	case DBREPLICA_BEHIND:
 		at = atomic_load(&r->base);

@@ -37,7 +37,7 @@ fsync_slowly(int fd)
 
 	pthread_mutex_lock(&app.lock);
 	if (app.commits < COMMITS) {
-		snprintf(text, sizeof text, "UPDATE t SET v = '%-*d'", 40, app.commits + 1);
+		snprintf(text, sizeof text, "UPDATE t SET v = '%-40d'", app.commits + 1);
 		rc = sqlite3_exec(app.db, text, NULL, NULL, NULL);
 		world_must(rc == SQLITE_OK || rc == SQLITE_BUSY, sqlite3_errmsg(app.db));
 		app.commits += rc == SQLITE_OK;
