@@ -45,6 +45,10 @@ strike(struct store_fault *f, const struct store_call *call, enum store_fault_op
 	pthread_mutex_lock(&f->lock);
 	plan = f->plan;
 	n = plan.ops & op ? ++f->count : 0;
+	if (n && plan.draw)
+		plan.code = plan.draw(plan.arg, &plan.lost_ack);
+	else if (plan.nth == 0 || n < plan.nth || (n > plan.nth && !plan.persistent))
+		plan.code = 0;
 	pthread_mutex_unlock(&f->lock);
 	*ret_plan = (struct store_fault_plan){0};
 	if (n == 0)
@@ -52,7 +56,7 @@ strike(struct store_fault *f, const struct store_call *call, enum store_fault_op
 	if (plan.delay_ms && (rc = delay(call, plan.delay_ms, err)) < 0)
 		return rc;
 	*ret_plan = plan;
-	if (plan.code && plan.nth && (n == plan.nth || (plan.persistent && n > plan.nth)))
+	if (plan.code)
 		return ls_err_set(err, plan.code, "injected failure of call %llu",
 				  (unsigned long long)n);
 	return 0;

@@ -26,6 +26,10 @@ struct store_fault_plan {
 	bool lost_ack;	   /* puts and deletions are done, then fail */
 	bool short_read;   /* counted gets deliver half of what they could, without an error */
 	uint64_t delay_ms; /* before every counted call, ended by its token or deadline */
+	/* NULL, or asked for every counted call instead of nth: the code it fails with, or 0.
+	 * lost_ack may be set. Threads: one at a time for each store. */
+	int (*draw)(void *arg, bool *ret_lost_ack);
+	void *arg;
 };
 
 /* Takes inner. */

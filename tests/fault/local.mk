@@ -30,3 +30,9 @@ FAULT_TESTS += tests/fault/test_slow_disk
 tests_fault_test_slow_disk_SOURCES = tests/fault/test_slow_disk.c $(FAULT_LIB) \
 	tests/lib/world.c tests/lib/world.h
 tests_fault_test_slow_disk_LDFLAGS = $(FAULT_LINK)
+
+# The program with stores that fail at random, for test_soak.py.
+check_PROGRAMS += tests/fault/litestream-failing
+tests_fault_litestream_failing_SOURCES = tools/main.c tests/fault/failing_stores.c
+tests_fault_litestream_failing_LDADD = $(TOOLS_LIBS)
+tests_fault_litestream_failing_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=store_open

@@ -19,6 +19,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 TOP_SRCDIR = os.environ.get("TOP_SRCDIR") or os.path.dirname(os.path.dirname(HERE))
 TOP_BUILDDIR = os.environ.get("TOP_BUILDDIR") or os.path.join(TOP_SRCDIR, "build")
 LITESTREAM = os.environ.get("LS_TEST_PROGRAM") or os.path.join(TOP_BUILDDIR, "tools", "litestream")
+FAILING = os.path.join(TOP_BUILDDIR, "tests", "fault", "litestream-failing")     # one call in thirty of its stores does
 MOUNT = os.path.join(TOP_BUILDDIR, "fs", "mount.litestream")
 SHARED = os.path.join(os.path.dirname(os.path.abspath(TOP_SRCDIR)), "shared")
 WRITER = os.path.join(HERE, "writer.py")
@@ -190,12 +191,12 @@ def check_state(path, full=True):
 class Daemon:
     """litestream replicate; ended by stop() (SIGTERM, must succeed) or kill()."""
 
-    def __init__(self, db, replica, log, *args, program=LITESTREAM, config=None):
+    def __init__(self, db, replica, log, *args, program=LITESTREAM, config=None, env=None):
         self.log = str(log)
         words = ["-config", config] if config else [str(db), url(replica)]
         self.start = os.path.getsize(self.log) if os.path.exists(self.log) else 0
         with open(self.log, "ab") as f:
-            self.p = subprocess.Popen([program, "replicate", *args, *words], stdin=subprocess.DEVNULL, stdout=f, stderr=f)
+            self.p = subprocess.Popen([program, "replicate", *args, *words], stdin=subprocess.DEVNULL, stdout=f, stderr=f, env=env)
 
     def text(self):
         """What this daemon has logged; the file may hold the lines of others before it."""

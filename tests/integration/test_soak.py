@@ -7,6 +7,7 @@ LITESTREAM_TEST_SEED replays a day's decisions (not its timing). LS_TEST_LONG ma
 import os
 import random
 import shutil
+import signal
 import sys
 import time
 
@@ -20,10 +21,16 @@ KINDS = ["insert"] * 6 + ["update"] * 3 + ["delete"] * 2 + ["rollback", "checkpo
 
 
 class Folder:
-    """A replica in a directory, which is unmounted now and then."""
+    """A replica in a directory."""
+    program = LITESTREAM
 
     def __init__(self, path):
         self.url = self.for_daemon = path
+
+
+class FailingFolder(Folder):
+    """It is unmounted now and then, and of the calls that the daemon makes of it one in thirty fails."""
+    program = FAILING
 
     def take_away(self):
         if os.path.exists(self.url):
@@ -37,6 +44,7 @@ class Folder:
 
 class Bucket:
     """A replica in a bucket: one request in ten is harmed, and now and then all of them are."""
+    program = LITESTREAM
 
     def __init__(self, gateway, proxy, r):
         name = gateway.bucket()
@@ -56,14 +64,18 @@ class Bucket:
 class Day:
     def __init__(self, shm, seed, place, failing):
         self.r, self.shm, self.place, self.failing = random.Random(seed), shm, place, failing
-        self.db, self.ledger, self.replica = os.path.join(shm, "a.db"), os.path.join(shm, "ledger"), place.url
+        self.db, self.ledger, self.log = (os.path.join(shm, name) for name in ("a.db", "ledger", "log"))
+        self.replica = place.url
         new_database(self.db, page_size=self.r.choice((512, 1024, 4096)), auto_vacuum=self.r.choice((0, 2))).close()
         self.daemon, self.writers, self.away = None, [], False
         self.kills = self.checks = self.outages = 0
 
     def start_daemon(self):
         if self.daemon is None or self.daemon.p.poll() is not None:
-            self.daemon = Daemon(self.db, self.place.for_daemon, os.path.join(self.shm, "log"))
+            self.daemon = Daemon(self.db, self.place.for_daemon, self.log, program=self.place.program, env=self.env())
+
+    def env(self):
+        return dict(os.environ, LS_TEST_SEED=str(self.r.randrange(1 << 30)))
 
     def start_writer(self):
         if len(self.writers) < 3:
@@ -75,8 +87,19 @@ class Day:
             self.kills += 1
 
     def stop_daemon(self):
-        if self.daemon and self.daemon.p.poll() is None and not self.away:
-            self.daemon.ready().stop()
+        """Whether it ended with status 0: what was committed before is in the replica."""
+        if self.daemon is None or self.daemon.p.poll() is not None or self.away:
+            return False
+        self.daemon.ready().p.send_signal(signal.SIGTERM)
+        status = self.daemon.p.wait(60)
+        assert status == 0 or (status == 1 and self.place.program == FAILING), f"exit {status}\n" + self.daemon.text()
+        return status == 0
+
+    def finish(self):
+        """Whatever fails, one run succeeds at last; what was committed is in the replica then."""
+        def once():
+            return run(self.place.program, "replicate", "-once", self.db, url(self.place.for_daemon), ok=None, env=self.env())
+        wait_for("a run that succeeds", lambda: once().rc == 0)
 
     def kill_writer(self):
         if self.writers:
@@ -108,10 +131,10 @@ class Day:
         while self.writers:
             self.kill_writer()
         said = last_committed(self.ledger)
-        if self.r.random() < 0.5:
-            self.stop_daemon()
+        done = self.r.random() < 0.5 and self.stop_daemon()
         self.kill_daemon()
-        once(self.db, self.place.for_daemon)
+        if not done or self.r.random() < 0.5:
+            self.finish()
         out, live = os.path.join(self.shm, "r.db"), os.path.join(self.shm, "live.db")
         restore(self.replica, out)
         live_copy(self.db, live)
@@ -137,7 +160,7 @@ class Day:
 def test_soak(kind, shm, request):
     seed = int(os.environ.get("LITESTREAM_TEST_SEED") or time.time())
     print("seed", seed)
-    place = Folder(os.path.join(shm, "rep"))
+    place = (FailingFolder if kind == "failing" else Folder)(os.path.join(shm, "rep"))
     if kind == "bucket":
         place = Bucket(request.getfixturevalue("gateway"), request.getfixturevalue("proxy"), random.Random(seed))
     day = Day(shm, seed, place, kind != "steady")
@@ -155,6 +178,7 @@ def test_soak(kind, shm, request):
     states = check_history(day.replica, shm, every=1 + len(txids(day.replica)) // 60)
     if SECONDS < 300:       # later level 1 has what expires in level 0
         check_level0(day.replica)
+    assert (kind == "failing") == ("injected failure" in open(day.log).read())
     assert "sound" in litestream("verify", url(day.replica)).out
     print(f"seed {seed}: {last_committed(day.ledger)} commits, {day.kills} kills, {day.outages} outages, {day.checks} comparisons, "
           f"{states} TXIDs restored")
