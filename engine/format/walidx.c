@@ -30,7 +30,13 @@
 
 #include <stdatomic.h>
 
-enum { COPY_SIZE = 48, MARKS_AT = 100, FRAMES_FIRST = 4062, FRAMES_NEXT = 4096 };
+enum {
+	COPY_SIZE = 48,
+	MARKS_AT = 100,
+	ATTEMPTED_AT = 128,
+	FRAMES_FIRST = 4062,
+	FRAMES_NEXT = 4096
+};
 
 static uint32_t
 native32(const uint8_t *p)
@@ -80,6 +86,7 @@ walidx_decode(const uint8_t p[WALIDX_HEADER_SIZE], struct walidx_header *ret, st
 	h.sum = (struct wal_sum){native32(p + 24), native32(p + 28)};
 	h.salts = (struct wal_salts){get_be32(p + 32), get_be32(p + 36)};
 	h.backfill = native32(p + 96);
+	h.attempted = native32(p + ATTEMPTED_AT);
 	for (int i = 0; i < WALIDX_READ_MARKS; i++)
 		h.marks[i] = native32(p + MARKS_AT + 4 * i);
 	*ret = h;

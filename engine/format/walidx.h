@@ -21,7 +21,8 @@ struct walidx_header {
 	uint32_t npages;    /* database size at the horizon */
 	struct wal_sum sum; /* running checksum at the horizon */
 	struct wal_salts salts;
-	uint32_t backfill; /* frames copied into the database file */
+	uint32_t backfill;  /* frames copied into the database file */
+	uint32_t attempted; /* more than that: a checkpoint copies up to here, or died of it */
 	uint32_t marks[WALIDX_READ_MARKS];
 };
 

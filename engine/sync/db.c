@@ -382,6 +382,17 @@ pinned_here(const struct db *db)
 	return db->pinned_known && db_walidx(db, &hz, NULL) == 0 && walidx_same(&hz, &db->pinned);
 }
 
+bool
+db_pin_is_behind(const struct db *db, const struct walidx_header *hz)
+{
+	const struct walidx_header *pin = &db->pinned;
+
+	if (hz->mx_frame == 0 || !db->pinned_known)
+		return hz->mx_frame;
+	return pin->mx_frame != hz->mx_frame || !wal_salts_equal(pin->salts, hz->salts) ||
+	       (hz->backfill == hz->mx_frame && pin->backfill != hz->backfill);
+}
+
 int
 db_pin_next(struct db *db, struct ls_err *err)
 {

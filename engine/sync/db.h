@@ -70,6 +70,9 @@ LS_MUST_USE int db_wake(struct db *db, struct ls_err *err);
 LS_MUST_USE int db_pin_next(struct db *db, struct ls_err *err);
 void db_pin_swap(struct db *db);   /* ends the older pin */
 void db_pin_cancel(struct db *db); /* ends the newer one */
+/* Whether a new pin would be further on: at a newer horizon, or on slot 0, because the database
+ * file has everything now. A checkpoint that waits for that holds the write lock (H27). */
+bool db_pin_is_behind(const struct db *db, const struct walidx_header *hz);
 
 /* A consistent copy of the wal-index header. -EAGAIN: none within a millisecond. */
 LS_MUST_USE int db_walidx(const struct db *db, struct walidx_header *ret, struct ls_err *err);

@@ -45,7 +45,8 @@ dbtask_init(struct dbtask *t, const struct conf_db *conf, const struct stop *abo
 			     .replicas = ls_alloc_array(conf->nreplicas, sizeof *t->replicas),
 			     .name = slash ? slash + 1 : conf->path,
 			     .abort = abort,
-			     .wal_wd = -1};
+			     .wal_watch = {-1, t},
+			     .file_watch = {-1, t}};
 	if (!t->replicas)
 		return ls_err_set(err, -ENOMEM, "out of memory");
 	t->nreplicas = conf->nreplicas;

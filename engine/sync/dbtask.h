@@ -30,6 +30,11 @@ enum dbtask_fate {
 
 struct fleet;
 
+struct dbtask_watch {
+	int wd; /* -1: there is none */
+	struct dbtask *task;
+};
+
 /* What each look needs comes first: of many databases at rest it is not in any cache. */
 struct dbtask {
 	const struct conf_db *conf;
@@ -53,7 +58,8 @@ struct dbtask {
 	uint64_t token_look_ns; /* when a look found that no token was free, and */
 	uint32_t token_mx;	/* how many frames there were */
 	unsigned quiet, flight; /* looks in a row that saw nothing, that saw a commit under way */
-	int wal_wd;
+	uint32_t abandoned;	/* frame up to which one copies who has died of it; 0: nobody has */
+	struct dbtask_watch wal_watch, file_watch; /* of writes to either */
 	size_t resting_at; /* place among those at rest, from 1; 0: it is not (fleet_rest.c) */
 	unsigned scan;	   /* the last scan of its directory that has seen it */
 	bool leaving;	   /* to be removed; written under the lock */

@@ -14,6 +14,7 @@ enum {
 	LOOK_MIN_MS = 2,	 /* while a checkpoint is near and no token is free */
 	LOOK_MAX_MS = 8,
 	LOOK_LENT_MS = 1, /* while others checkpoint */
+	LONG_LOOKS = 6,	  /* after as many it is asked whether they do */
 };
 
 #define MS_NS UINT64_C(1000000)
@@ -104,6 +105,36 @@ frame_in_flight(struct dbtask *t, const struct walidx_header *hz)
 	return wal_salts_equal(f.salts, hz->salts);
 }
 
+/* Whether somebody copies frames into the database file. One who died of it leaves the same, and
+ * the lock free. */
+static bool
+checkpoint_in_flight(struct dbtask *t, const struct walidx_header *hz)
+{
+	struct walidx_header now;
+
+	if (hz->attempted <= hz->backfill)
+		t->abandoned = 0;
+	if (hz->attempted <= hz->backfill || hz->attempted == t->abandoned ||
+	    t->db.holds_checkpoints)
+		return false;
+	if (t->flight < LONG_LOOKS || db_connect_again(&t->db, &t->db.locks, NULL) < 0 ||
+	    !db_checkpoints_are_free(&t->db) || db_walidx(&t->db, &now, NULL) < 0 ||
+	    !walidx_same(&now, hz))
+		return true;
+	t->abandoned = hz->attempted;
+	return false;
+}
+
+/* Everything is captured, and the pin is to move. */
+static bool
+pin_is_due(const struct dbtask *t)
+{
+	const struct walidx_header *hz = &t->capture.seen;
+
+	return capture_pending(&t->capture) == 0 && !t->db.lent_checkpoints &&
+	       db_pin_is_behind(&t->db, hz);
+}
+
 /* At rest, and what brought us here is the time and no event. */
 static bool
 rests(const struct dbtask *t)
@@ -161,11 +192,13 @@ dbtask_look(struct dbtask *t)
 		return DBTASK_CHANGED;
 	if (checkpoint_wanted(&t->checkpoint, &t->capture, now_ns))
 		return DBTASK_CHANGED;
+	if (pin_is_due(t))
+		return DBTASK_CHANGED;
 	if (rests(t))
 		return DBTASK_QUIET; /* what is in flight is seen at the next such look */
 	if (db_wake(&t->db, NULL) < 0)
 		return DBTASK_CHANGED;
-	if (frame_in_flight(t, &hz))
+	if (frame_in_flight(t, &hz) || checkpoint_in_flight(t, &hz))
 		return DBTASK_IN_FLIGHT;
 	return DBTASK_QUIET;
 }
@@ -224,6 +257,8 @@ dbtask_may_capture(struct dbtask *t, uint64_t now_ns, uint64_t *ret_when_ns)
 	if (checkpoint_full(&t->capture) &&
 	    checkpoint_wanted(&t->checkpoint, &t->capture, now_ns) &&
 	    !turns_await(&t->turns, &t->db, now_ns))
+		return true;
+	if (pin_is_due(t))
 		return true;
 	if (all_are_busy(t)) { /* asked again once the end of an upload is told */
 		atomic_store(&t->waits, true);

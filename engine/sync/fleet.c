@@ -24,9 +24,9 @@ compare_path(const void *a, const void *b)
 }
 
 static int
-compare_wal(const void *a, const void *b)
+compare_wd(const void *a, const void *b)
 {
-	int x = *(const int *)a, y = *(const int *)b;
+	int x = ((const struct dbtask_watch *)a)->wd, y = ((const struct dbtask_watch *)b)->wd;
 
 	return x < y ? -1 : x > y;
 }
@@ -41,23 +41,24 @@ fleet_find(struct fleet *f, const char *path)
 }
 
 struct dbtask *
-fleet_by_wal(struct fleet *f, int wd)
+fleet_by_wd(struct fleet *f, int wd)
 {
-	char *const *node = tfind(&wd, &f->by_wal, compare_wal);
+	const struct dbtask_watch key = {.wd = wd};
+	struct dbtask_watch *const *node = tfind(&key, &f->by_wd, compare_wd);
 
-	return node ? LS_CONTAINER(*node, struct dbtask, wal_wd) : NULL;
+	return node ? (*node)->task : NULL;
 }
 
 void
-fleet_set_wal_watch(struct fleet *f, struct dbtask *t, int wd)
+fleet_set_watch(struct fleet *f, struct dbtask_watch *w, int wd)
 {
-	if (wd == t->wal_wd)
+	if (wd == w->wd)
 		return;
-	if (t->wal_wd >= 0)
-		tdelete(&t->wal_wd, &f->by_wal, compare_wal);
-	t->wal_wd = wd;
-	if (wd >= 0 && !tsearch(&t->wal_wd, &f->by_wal, compare_wal))
-		t->wal_wd = -1;
+	if (w->wd >= 0)
+		tdelete(w, &f->by_wd, compare_wd);
+	w->wd = wd;
+	if (wd >= 0 && !tsearch(w, &f->by_wd, compare_wd))
+		w->wd = -1;
 }
 
 /* ---- members ---- */
@@ -186,7 +187,8 @@ forget_ready(struct fleet *f, const struct dbtask *t)
 void
 fleet_remove(struct fleet *f, struct dbtask *t)
 {
-	fleet_set_wal_watch(f, t, -1);
+	fleet_set_watch(f, &t->wal_watch, -1);
+	fleet_set_watch(f, &t->file_watch, -1);
 	fleet_rest_end(f, t);
 	timers_clear(&f->timers, &t->timer);
 	pthread_mutex_lock(&f->lock);

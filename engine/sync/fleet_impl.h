@@ -51,7 +51,7 @@ struct fleet {
 	const struct fleet_opts *opts;
 	struct dbtask **tasks; /* these and by_path: under the lock for others */
 	size_t n, cap;
-	void *by_path, *by_wal; /* trees of tsearch(3), of &task->conf and &task->wal_wd */
+	void *by_path, *by_wd; /* trees of tsearch(3), of &task->conf and struct dbtask_watch */
 	struct timers timers;
 	struct fleet_resting *resting;
 	size_t nresting, resting_cap;
@@ -92,8 +92,8 @@ struct dbtask *fleet_of_capture_job(struct job *job);
 
 /* Until stopped. */
 void fleet_loop(struct fleet *f);
-void fleet_set_wal_watch(struct fleet *f, struct dbtask *t, int wd);
-struct dbtask *fleet_by_wal(struct fleet *f, int wd);
+void fleet_set_watch(struct fleet *f, struct dbtask_watch *w, int wd);
+struct dbtask *fleet_by_wd(struct fleet *f, int wd);
 
 /* A new member; own: it takes conf over, also on failure. */
 LS_MUST_USE int

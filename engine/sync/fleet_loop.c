@@ -51,7 +51,7 @@ fleet_fallback_ns(uint64_t now)
 static uint64_t
 fallback(const struct fleet *f, const struct dbtask *t, uint64_t now)
 {
-	bool hints = f->watch.fd >= 0 && t->wal_wd >= 0 && !t->db.remote_fs;
+	bool hints = f->watch.fd >= 0 && t->wal_watch.wd >= 0 && !t->db.remote_fs;
 
 	return hints ? fleet_fallback_ns(now) : now + t->conf->monitor_interval_ms * MS_NS;
 }
@@ -81,12 +81,15 @@ settle(struct fleet *f, struct dbtask *t, uint64_t now)
 	fleet_rest(f, t);
 }
 
-/* Writes to its WAL are events from here on; false: they are not told. */
+/* Writes to its WAL are events from here on, and the first one of a checkpoint to its file, which
+ * the pin may have to make way for; false: they are not told. */
 static bool
 arm(struct fleet *f, struct dbtask *t)
 {
-	fleet_set_wal_watch(f, t, watch_wal(&f->watch, t->db.wal_path));
-	return t->wal_wd >= 0;
+	fleet_set_watch(f, &t->wal_watch, watch_writes(&f->watch, t->db.wal_path));
+	if (t->capture.seen.backfill < t->capture.seen.mx_frame)
+		fleet_set_watch(f, &t->file_watch, watch_writes(&f->watch, t->conf->path));
+	return t->wal_watch.wd >= 0;
 }
 
 /* A look, and if it sees nothing while the watch is not armed, another one. */
@@ -278,7 +281,7 @@ static void
 on_event(void *arg, int wd, const char *name, bool closed)
 {
 	struct fleet *f = arg;
-	struct dbtask *t = fleet_by_wal(f, wd);
+	struct dbtask *t = fleet_by_wd(f, wd);
 
 	if (t)
 		poke(f, t);

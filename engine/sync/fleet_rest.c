@@ -37,7 +37,7 @@ observe(struct fleet *f, struct dbtask *t, struct fleet_resting *ret)
 	const char *path = t->db.wal_path;
 	struct stat st;
 
-	if (t->wal_wd < 0 || fleet_dirs_watch(f, t, NULL) < 0 || io_stat(path, &st, NULL) < 0)
+	if (t->wal_watch.wd < 0 || fleet_dirs_watch(f, t, NULL) < 0 || io_stat(path, &st, NULL) < 0)
 		return false;
 	*ret = (struct fleet_resting){.task = t,
 				      .until = f->round + ROUNDS -

@@ -22,9 +22,9 @@ watch_done(struct watch *w)
 }
 
 int
-watch_wal(struct watch *w, const char *wal_path)
+watch_writes(struct watch *w, const char *path)
 {
-	return w->fd < 0 ? -1 : inotify_add_watch(w->fd, wal_path, IN_MODIFY | IN_ONESHOT);
+	return w->fd < 0 ? -1 : inotify_add_watch(w->fd, path, IN_MODIFY | IN_ONESHOT);
 }
 
 int

@@ -102,6 +102,27 @@ def test_application_checkpoints_all_modes(shm):
     run_writers(db, replica, shm, [4, 5], 150, "insert", "update", "checkpoint", "checkpoint")
 
 
+def test_the_checkpoint_of_an_application_is_not_kept_waiting(shm):
+    """FULL, RESTART and TRUNCATE wait for readers with the write lock in their hands: for the pin it must not be long."""
+    db, replica, ledger = (os.path.join(shm, n) for n in ("a.db", "rep", "ledger"))
+    c = new_database(db)
+    daemon = Daemon(db, replica, os.path.join(shm, "log")).ready()
+    for i in range(30):
+        for mode in ("FULL", "RESTART", "TRUNCATE"):
+            commit(c)
+            if i % 2:
+                wait_for("the commit in the replica", lambda: points(replica)[-1:] > last[-1:])
+            if i % 10 == 9:
+                time.sleep(0.3)     # the daemon is to look no more of its own accord
+            last = points(replica)
+            busy, *frames = c.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
+            assert (busy, mode) == (0, mode), f"round {i}: {frames} frames"
+    with open(ledger, "w", encoding="utf8") as f:
+        f.write("90\n")
+    c.close()
+    finish(db, replica, shm, ledger, daemon)
+
+
 def test_vacuum(shm):
     db, replica = os.path.join(shm, "a.db"), os.path.join(shm, "rep")
     new_database(db).close()

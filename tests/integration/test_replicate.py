@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """replicate: -once, the daemon, starts and stops, idleness, strange files."""
 import contextlib
+import mmap
 import os
 import random
 import signal
 import sqlite3
+import struct
 import subprocess
 import sys
 import time
@@ -93,6 +95,22 @@ def test_stop_under_load(place, shm):
         assert check_state(os.path.join(shm, "r.db")) >= known
 
 
+def switches(pid):
+    """How often its threads have gone to sleep."""
+    total = 0
+    for t in os.listdir(f"/proc/{pid}/task"):
+        total += int(re.search(r"\nvoluntary_ctxt_switches:\s+(\d+)", open(f"/proc/{pid}/task/{t}/status").read()).group(1))
+    return total
+
+
+def wait_until_asleep(pid):
+    def asleep():
+        before = switches(pid)
+        time.sleep(1.5)     # a stretch of idleness, longer than an interval, is what is looked for
+        return switches(pid) == before
+    wait_for("a quiet process", asleep)
+
+
 def test_idle(place, shm, monkeypatch):
     """Nothing is written, nothing is asked, and the process sleeps: 4 wakeups a minute at most."""
     monkeypatch.delenv("MALLOC_PERTURB_", raising=False)    # it touches what would never be mapped
@@ -104,22 +122,11 @@ def test_idle(place, shm, monkeypatch):
         f.write(f"levels: [{{interval: 1s}}]\ndbs: [{{path: {db}, replica: {{path: {replica}}}}}]\n")
     with Daemon(db, replica, os.path.join(shm, "log"), config=conf).ready() as daemon:
         pid = daemon.p.pid
-
-        def switches():
-            total = 0
-            for t in os.listdir(f"/proc/{pid}/task"):
-                total += int(re.search(r"\nvoluntary_ctxt_switches:\s+(\d+)", open(f"/proc/{pid}/task/{t}/status").read()).group(1))
-            return total
-
-        def asleep():
-            before = switches()
-            time.sleep(1.5)     # a stretch of idleness, longer than an interval, is what is looked for
-            return switches() == before
-        wait_for("a quiet process", asleep)
+        wait_until_asleep(pid)
         files = {p: (os.stat(p).st_size, os.stat(p).st_mtime_ns, sha(p)) for p in (db, db + "-wal")}
-        before, start = switches(), time.monotonic()
+        before, start = switches(pid), time.monotonic()
         time.sleep(8)
-        woken, seconds = switches() - before, time.monotonic() - start
+        woken, seconds = switches(pid) - before, time.monotonic() - start
         # Event thread and, at the fallback look, nobody else: two wakeups in 30 s.
         assert woken <= 2 + seconds // 15, f"{woken} wakeups in {seconds:.1f} s"
         assert files == {p: (os.stat(p).st_size, os.stat(p).st_mtime_ns, sha(p)) for p in files}
@@ -128,6 +135,22 @@ def test_idle(place, shm, monkeypatch):
         own = int(re.search(r"RssAnon:\s+(\d+)", open(f"/proc/{pid}/status").read()).group(1))
         assert SANITIZED or own <= 2048, f"{own} kB"
         daemon.stop()
+
+
+def test_a_checkpoint_that_its_process_died_of(place, shm):
+    """It looks as if it were under way, for ever: that is no reason to stay awake."""
+    db, replica = place
+    c = connect(db)
+    with Daemon(db, replica, os.path.join(shm, "log")).ready() as daemon:
+        commit(c, 5)
+        with open(db + "-shm", "r+b") as f, mmap.mmap(f.fileno(), 136) as walidx:
+            frames, = struct.unpack_from("=I", walidx, 16)
+            struct.pack_into("=I", walidx, 128, frames - 1)
+        commit(c)
+        wait_until_asleep(daemon.p.pid)
+        daemon.stop()
+    check_history(replica, shm)
+    c.close()
 
 
 def test_schema_is_untouched(place, shm):
