@@ -54,6 +54,7 @@ make(uint8_t *p, uint16_t size16)
 	put_be32(p + 36, 0x55667788);
 	seal(p);
 	put32(p + 96, 12);
+	put32(p + 128, 34);
 	for (uint32_t i = 0; i < WALIDX_READ_MARKS; i++)
 		put32(p + 100 + 4 * i, i ? i : UINT32_MAX);
 }
@@ -69,7 +70,8 @@ test_fields(void)
 	ok(h.page_size == 4096 && h.mx_frame == 5000 && h.npages == 9 && h.change == 77, "numbers");
 	ok(h.sum.s0 == 0xaaaa && h.sum.s1 == 0xbbbb, "running checksum");
 	ok(h.salts.s1 == 0x11223344 && h.salts.s2 == 0x55667788, "salts");
-	ok(h.backfill == 12 && h.marks[0] == UINT32_MAX && h.marks[4] == 4, "marks");
+	ok(h.backfill == 12 && h.attempted == 34 && h.marks[0] == UINT32_MAX && h.marks[4] == 4,
+	   "marks");
 	ok(!h.big_endian, "byte order");
 	walidx_copy_mark(p, 2, 4);
 	ok(walidx_decode(p, &h, NULL) == 0 && h.marks[4] == 2 && h.marks[3] == 3, "a mark moved");
