@@ -428,6 +428,30 @@ db_pin_cancel(struct db *db)
 	db->pinned_known = false; /* that of the older one is not known any more */
 }
 
+/* It is not on slot 0 if what was committed before it was not all backfilled after it. */
+bool
+db_pin_advance(struct db *db, const struct walidx_header *before)
+{
+	struct walidx_header after;
+	sqlite3 *conn;
+	int rc;
+
+	if (db->next || db_idle_connection(db, &conn, NULL) < 0)
+		return false;
+	sqlite3_busy_timeout(conn, 0); /* it is a look: others wait */
+	rc = db_pin_next(db, NULL);
+	sqlite3_busy_timeout(conn, (int)db->conf->busy_timeout_ms);
+	if (rc < 0 || !db->next)
+		return false;
+	if (db_walidx(db, &after, NULL) < 0 || !wal_salts_equal(after.salts, before->salts) ||
+	    after.backfill >= before->mx_frame) {
+		db_pin_cancel(db);
+		return false;
+	}
+	db_pin_swap(db);
+	return true;
+}
+
 int
 db_walidx(const struct db *db, struct walidx_header *ret, struct ls_err *err)
 {

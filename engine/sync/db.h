@@ -73,6 +73,9 @@ void db_pin_cancel(struct db *db); /* ends the newer one */
 /* Whether a new pin would be further on: at a newer horizon, or on slot 0, because the database
  * file has everything now. A checkpoint that waits for that holds the write lock (H27). */
 bool db_pin_is_behind(const struct db *db, const struct walidx_header *hz);
+/* Without a capture, moves the pin to the newest frame, so that a checkpoint can copy what the
+ * application has committed. false: it would be on slot 0, or may be. before: a look at hand. */
+bool db_pin_advance(struct db *db, const struct walidx_header *before);
 
 /* A consistent copy of the wal-index header. -EAGAIN: none within a millisecond. */
 LS_MUST_USE int db_walidx(const struct db *db, struct walidx_header *ret, struct ls_err *err);

@@ -58,12 +58,15 @@ struct dbtask {
 	uint64_t token_look_ns; /* when a look found that no token was free, and */
 	uint32_t token_mx;	/* how many frames there were */
 	unsigned quiet, flight; /* looks in a row that saw nothing, that saw a commit under way */
-	uint32_t abandoned;	/* frame up to which one copies who has died of it; 0: nobody has */
 	struct dbtask_watch wal_watch, file_watch; /* of writes to either */
 	size_t resting_at; /* place among those at rest, from 1; 0: it is not (fleet_rest.c) */
 	unsigned scan;	   /* the last scan of its directory that has seen it */
 	bool leaving;	   /* to be removed; written under the lock */
 	uint64_t leave_ns; /* when that was decided */
+
+	/* A look's: frame up to which others checkpoint, 0: they do not, and since when. */
+	uint32_t attempted;
+	uint64_t attempted_ns;
 
 	struct db db;
 	struct checkpoint checkpoint;
@@ -133,6 +136,9 @@ enum dbtask_look dbtask_look(struct dbtask *t);
 /* Whether all is as a look has just seen it, and no time that passes, but that of its replicas, can
  * bring work before a commit or a change of names does. Names are watched from before. */
 bool dbtask_is_settled(const struct dbtask *t);
+
+/* Whether others checkpoint, as far as the last look has seen. */
+bool dbtask_others_checkpoint(struct dbtask *t, uint64_t now_ns);
 
 /* While no token is free until when_ns: the next look, sooner if the WAL may be full before. */
 uint64_t dbtask_next_look(const struct dbtask *t, uint64_t now_ns, uint64_t when_ns);

@@ -14,7 +14,8 @@ enum {
 	LOOK_MIN_MS = 2,	 /* while a checkpoint is near and no token is free */
 	LOOK_MAX_MS = 8,
 	LOOK_LENT_MS = 1, /* while others checkpoint */
-	LONG_LOOKS = 6,	  /* after as many it is asked whether they do */
+	ATTEMPT_MS = 100, /* after that it is asked whether a checkpoint is under way */
+	DIED = 0,
 };
 
 #define MS_NS UINT64_C(1000000)
@@ -105,34 +106,43 @@ frame_in_flight(struct dbtask *t, const struct walidx_header *hz)
 	return wal_salts_equal(f.salts, hz->salts);
 }
 
-/* Whether somebody copies frames into the database file. One who died of it leaves the same, and
- * the lock free. */
-static bool
-checkpoint_in_flight(struct dbtask *t, const struct walidx_header *hz)
+/* Who has died of a checkpoint leaves what one under way shows, and the lock free. */
+bool
+dbtask_others_checkpoint(struct dbtask *t, uint64_t now_ns)
 {
+	const struct walidx_header *hz = &t->capture.seen;
 	struct walidx_header now;
 
-	if (hz->attempted <= hz->backfill)
-		t->abandoned = 0;
-	if (hz->attempted <= hz->backfill || hz->attempted == t->abandoned ||
-	    t->db.holds_checkpoints)
+	if (hz->attempted <= hz->backfill || t->db.holds_checkpoints) {
+		t->attempted = 0;
 		return false;
-	if (t->flight < LONG_LOOKS || db_connect_again(&t->db, &t->db.locks, NULL) < 0 ||
-	    !db_checkpoints_are_free(&t->db) || db_walidx(&t->db, &now, NULL) < 0 ||
-	    !walidx_same(&now, hz))
+	}
+	if (hz->attempted != t->attempted) {
+		t->attempted = hz->attempted;
+		t->attempted_ns = now_ns;
+	}
+	if (t->attempted_ns == DIED)
+		return false;
+	if (now_ns - t->attempted_ns < ATTEMPT_MS * MS_NS ||
+	    db_connect_again(&t->db, &t->db.locks, NULL) < 0 || !db_checkpoints_are_free(&t->db) ||
+	    db_walidx(&t->db, &now, NULL) < 0 || !walidx_same(&now, hz))
 		return true;
-	t->abandoned = hz->attempted;
+	t->attempted_ns = DIED;
 	return false;
 }
 
-/* Everything is captured, and the pin is to move. */
+/* Whether the pin is to move though no token is free: everything is captured, or others have
+ * checkpointed all of it, and may wait to begin the WAL anew. */
 static bool
 pin_is_due(const struct dbtask *t)
 {
 	const struct walidx_header *hz = &t->capture.seen;
+	bool busy = t->db.holds_checkpoints || t->db.lent_checkpoints;
 
-	return capture_pending(&t->capture) == 0 && !t->db.lent_checkpoints &&
-	       db_pin_is_behind(&t->db, hz);
+	if (!db_pin_is_behind(&t->db, hz) || t->db.lent_checkpoints)
+		return false;
+	return capture_pending(&t->capture) == 0 ||
+	       (!busy && hz->backfill == hz->mx_frame && t->tokens >= 0);
 }
 
 /* At rest, and what brought us here is the time and no event. */
@@ -198,7 +208,7 @@ dbtask_look(struct dbtask *t)
 		return DBTASK_QUIET; /* what is in flight is seen at the next such look */
 	if (db_wake(&t->db, NULL) < 0)
 		return DBTASK_CHANGED;
-	if (frame_in_flight(t, &hz) || checkpoint_in_flight(t, &hz))
+	if (frame_in_flight(t, &hz) || dbtask_others_checkpoint(t, now_ns))
 		return DBTASK_IN_FLIGHT;
 	return DBTASK_QUIET;
 }
@@ -258,6 +268,7 @@ dbtask_may_capture(struct dbtask *t, uint64_t now_ns, uint64_t *ret_when_ns)
 	    checkpoint_wanted(&t->checkpoint, &t->capture, now_ns) &&
 	    !turns_await(&t->turns, &t->db, now_ns))
 		return true;
+	refill(t, now_ns);
 	if (pin_is_due(t))
 		return true;
 	if (all_are_busy(t)) { /* asked again once the end of an upload is told */
@@ -265,7 +276,6 @@ dbtask_may_capture(struct dbtask *t, uint64_t now_ns, uint64_t *ret_when_ns)
 		if (all_are_busy(t))
 			return false;
 	}
-	refill(t, now_ns);
 	if (t->tokens >= 1)
 		return true;
 	*ret_when_ns = now_ns + (uint64_t)((1 - t->tokens) / t->rate * 1e9);

@@ -125,17 +125,28 @@ start_capture(struct fleet *f, struct dbtask *t, uint64_t now)
 	fleet_start_job(f->capture_pool, &t->capture_job, &t->capture_busy);
 }
 
+/* A checkpoint of the application is not to wait for the token, too. false: not yet. */
+static bool
+let_checkpoints_pass(struct dbtask *t)
+{
+	const struct walidx_header *seen = &t->capture.seen;
+
+	return t->db.holds_checkpoints || seen->backfill == seen->mx_frame ||
+	       !db_pin_is_behind(&t->db, seen) || db_pin_advance(&t->db, seen);
+}
+
 /* The next look tells whether the WAL fills up meanwhile. A writer at full speed is looked at every
  * few milliseconds; one that is calm after its next write. */
 static void
 wait_for_token(struct fleet *f, struct dbtask *t, uint64_t now, uint64_t when)
 {
 	uint32_t mx = t->capture.seen.mx_frame, before = t->token_mx;
-	bool calm = mx >= before && mx - before <= CALM_FRAMES && !t->db.lent_checkpoints;
+	bool calm = mx >= before && mx - before <= CALM_FRAMES && !t->db.lent_checkpoints &&
+		    !dbtask_others_checkpoint(t, now);
 
 	t->next_look_ns = dbtask_next_look(t, now, when);
 	if (calm && !t->db.remote_fs && t->next_look_ns - now <= now - t->token_look_ns &&
-	    arm(f, t))
+	    arm(f, t) && let_checkpoints_pass(t))
 		t->next_look_ns = when;
 	t->token_look_ns = now;
 	t->token_mx = mx;

@@ -23,35 +23,10 @@ enum {
 
 #define MS_NS UINT64_C(1000000)
 
-/* Moves the pin to the newest frame. false: it would be on slot 0, or may be. It is not if what was
- * committed before it was not all backfilled after it. */
-static bool
-advance_pin(struct db *db, const struct walidx_header *before)
-{
-	struct walidx_header after;
-	sqlite3 *conn;
-	int rc;
-
-	if (db->next || db_idle_connection(db, &conn, NULL) < 0)
-		return false;
-	sqlite3_busy_timeout(conn, 0); /* it is a look: others wait */
-	rc = db_pin_next(db, NULL);
-	sqlite3_busy_timeout(conn, (int)db->conf->busy_timeout_ms);
-	if (rc < 0 || !db->next)
-		return false;
-	if (db_walidx(db, &after, NULL) < 0 || !wal_salts_equal(after.salts, before->salts) ||
-	    after.backfill >= before->mx_frame) {
-		db_pin_cancel(db);
-		return false;
-	}
-	db_pin_swap(db);
-	return true;
-}
-
 static void
 begin(struct turns *k, struct db *db, const struct walidx_header *hz, uint64_t now_ns)
 {
-	if (!advance_pin(db, hz))
+	if (!db_pin_advance(db, hz))
 		return;
 	db_lend_checkpoints(db);
 	k->lent_ns = now_ns;

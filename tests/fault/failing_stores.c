@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * failing_stores: linked to the program with --wrap=store_open, it makes one call in thirty of every
- * store fail at random; of the puts and deletions half are done all the same. The environment has
- * the seed, LS_TEST_SEED.
+ * failing_stores: linked to the program with --wrap=store_open, it makes one call in thirty of
+ * every store fail at random; of the puts and deletions half are done all the same. The environment
+ * has the seed, LS_TEST_SEED.
  */
 #include "config.h"
 

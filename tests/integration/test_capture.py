@@ -123,6 +123,24 @@ def test_the_checkpoint_of_an_application_is_not_kept_waiting(shm):
     finish(db, replica, shm, ledger, daemon)
 
 
+def test_nor_is_it_by_a_long_sync_interval(shm):
+    db, replica, conf = (os.path.join(shm, n) for n in ("a.db", "rep", "c.yml"))
+    c = new_database(db)
+    with open(conf, "w", encoding="utf8") as f:
+        f.write(f"dbs: [{{path: {db}, replica: {{path: {replica}, sync-interval: 1h}}}}]\n")
+    daemon = Daemon(db, replica, os.path.join(shm, "log"), config=conf).ready()
+    for i in range(12):
+        for mode in ("FULL", "RESTART", "TRUNCATE"):
+            commit(c, 1 + i % 3)
+            if i % 4 == 3:
+                time.sleep(0.1)     # the daemon is to look no more of its own accord
+            busy, *frames = c.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
+            assert (busy, mode) == (0, mode), f"round {i}: {frames} frames"
+    c.close()
+    daemon.stop()
+    check_history(replica, shm)
+
+
 def test_vacuum(shm):
     db, replica = os.path.join(shm, "a.db"), os.path.join(shm, "rep")
     new_database(db).close()
