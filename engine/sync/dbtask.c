@@ -417,13 +417,15 @@ dbtask_set_foreign(struct dbtask *t, const struct ls_err *err)
 }
 
 /* Somebody else has it, or it was unfit when it was named at the start. A file that came later, or
- * is one of a directory, may still be on its way here. */
+ * is one of a directory, may still be on its way here, and a replica that refuses may be repaired.
+ */
 static bool
 is_hopeless(const struct dbtask *t, int rc)
 {
 	bool first = !t->opened && !t->errors && !t->waiting[0];
 
-	return dbtask_is_final(rc) && !t->connected && (rc == -EBUSY || (first && !t->conf->dir));
+	return dbtask_is_final(rc) && !t->connected &&
+	       (rc == -EBUSY || (first && !t->meeting && !t->conf->dir));
 }
 
 static void

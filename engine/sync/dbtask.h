@@ -74,6 +74,7 @@ struct dbtask {
 	bool db_open, dir_open, connected;
 	bool resting; /* idle: few descriptors, see dbtask_rest() */
 	bool opened;  /* once at least */
+	bool meeting; /* opened as far as its replicas: what fails there may heal */
 	bool need_image;
 	const struct stop *abort;
 

@@ -131,18 +131,22 @@ dbtask_others_checkpoint(struct dbtask *t, uint64_t now_ns)
 	return false;
 }
 
-/* Whether the pin is to move though no token is free: everything is captured, or others have
- * checkpointed all of it, and may wait to begin the WAL anew. */
+/* Everything is captured, and the pin is to move. */
 static bool
 pin_is_due(const struct dbtask *t)
 {
-	const struct walidx_header *hz = &t->capture.seen;
-	bool busy = t->db.holds_checkpoints || t->db.lent_checkpoints;
+	return !t->db.lent_checkpoints && capture_pending(&t->capture) == 0 &&
+	       db_pin_is_behind(&t->db, &t->capture.seen);
+}
 
-	if (!db_pin_is_behind(&t->db, hz) || t->db.lent_checkpoints)
-		return false;
-	return capture_pending(&t->capture) == 0 ||
-	       (!busy && hz->backfill == hz->mx_frame && t->tokens >= 0);
+/* Whether others have checkpointed all of the WAL, and may wait to begin it anew. */
+static bool
+others_may_wait(const struct dbtask *t)
+{
+	const struct walidx_header *hz = &t->capture.seen;
+
+	return !t->db.holds_checkpoints && !t->db.lent_checkpoints &&
+	       hz->backfill == hz->mx_frame && db_pin_is_behind(&t->db, hz);
 }
 
 /* At rest, and what brought us here is the time and no event. */
@@ -249,6 +253,7 @@ bool
 dbtask_may_capture(struct dbtask *t, uint64_t now_ns, uint64_t *ret_when_ns)
 {
 	uint64_t turn_ends_ns;
+	double price;
 
 	*ret_when_ns = 0;
 	if (t->state != DBTASK_OPEN) {
@@ -271,13 +276,14 @@ dbtask_may_capture(struct dbtask *t, uint64_t now_ns, uint64_t *ret_when_ns)
 	refill(t, now_ns);
 	if (pin_is_due(t))
 		return true;
-	if (all_are_busy(t)) { /* asked again once the end of an upload is told */
+	price = others_may_wait(t) ? 0 : 1;
+	if (price && all_are_busy(t)) { /* asked again once the end of an upload is told */
 		atomic_store(&t->waits, true);
 		if (all_are_busy(t))
 			return false;
 	}
-	if (t->tokens >= 1)
+	if (t->tokens >= price)
 		return true;
-	*ret_when_ns = now_ns + (uint64_t)((1 - t->tokens) / t->rate * 1e9);
+	*ret_when_ns = now_ns + (uint64_t)((price - t->tokens) / t->rate * 1e9);
 	return false;
 }

@@ -138,6 +138,7 @@ dbtask_open(struct dbtask *t, struct ls_err *err)
 	bool found = false;
 	int rc;
 
+	t->meeting = false;
 	if (dbtask_others_lead(t, err)) {
 		if (!conf_stands_by(t->conf))
 			return -EBUSY;
@@ -156,7 +157,10 @@ dbtask_open(struct dbtask *t, struct ls_err *err)
 		dbtask_close(t);
 		return 0;
 	}
-	if (rc < 0 || (rc = dbtask_meet(t, found, err)) < 0)
+	if (rc < 0)
+		return rc;
+	t->meeting = true;
+	if ((rc = dbtask_meet(t, found, err)) < 0)
 		return rc;
 	t->checkpoint.last_ns = clock_mono_ns();
 	t->state = DBTASK_OPEN;

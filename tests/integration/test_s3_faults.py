@@ -59,6 +59,22 @@ def test_what_does_not_pass_is_said_at_once(gateway, bucket, proxy, shm, harm, t
     assert proxy.requests.total() <= 3
 
 
+@pytest.mark.parametrize("harm", [403, 404])
+def test_a_daemon_waits_for_the_repair_from_the_start_on(gateway, bucket, proxy, shm, harm):
+    """As later, when a bucket refuses: only what is wrong with the database itself ends it."""
+    db = os.path.join(shm, "a.db")
+    c = new_database(db)
+    proxy.harm = lambda method, target: harm
+    with Daemon(db, through(gateway, proxy, bucket), os.path.join(shm, "log")) as daemon:
+        daemon.wait_log("sync error")
+        commit(c)
+        proxy.harm = None
+        daemon.ready().stop()
+    restore(gateway.url(bucket), os.path.join(shm, "out.db"))
+    assert check_state(os.path.join(shm, "out.db")) == 1
+    c.close()
+
+
 def test_one_request_for_a_commit_and_none_without(gateway, bucket, proxy, shm):
     db, conf, sock = (os.path.join(shm, n) for n in ("a.db", "c.yml", "s"))
     c = new_database(db)
