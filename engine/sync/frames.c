@@ -93,13 +93,15 @@ struct walk {
 	size_t committed_n; /* entries of f up to the last commit */
 	uint32_t committed_frame, commit;
 	struct wal_sum committed_sum;
+	bool committed_broken; /* not known: that of the horizon, if it is there */
 };
 
-/* Whether frame k at p is one of those that SQLite committed without checksum (H85). */
+/* Whether frame k is one of those that SQLite committed without checksum (H85). The last one of a
+ * transaction may be. */
 static bool
 is_bare(const struct db *db, const struct wal_frame *h, uint32_t k)
 {
-	return !h->salts.s1 && !h->salts.s2 && !h->sum.s0 && !h->sum.s1 && !h->commit && h->pgno &&
+	return !h->salts.s1 && !h->salts.s2 && !h->sum.s0 && !h->sum.s1 && h->pgno &&
 	       h->pgno == db_frame_pgno(db, k);
 }
 
@@ -161,7 +163,8 @@ walk_frames(struct frames *f, const struct db *db, const struct walidx_header *h
 	uint32_t k = pos->frame + 1;
 	int rc;
 
-	while (k <= hz->mx_frame && (bytes < max_bytes || !w->committed_frame)) {
+	while (k <= hz->mx_frame &&
+	       (bytes < max_bytes || !w->committed_frame || w->committed_broken)) {
 		if ((rc = read_chunk(f, db, k, hz->mx_frame, err)) < 0)
 			return rc;
 		for (uint32_t i = 0; i < f->buf_n; i++, k++) {
@@ -176,8 +179,9 @@ walk_frames(struct frames *f, const struct db *db, const struct walidx_header *h
 			w->committed_frame = k;
 			w->committed_n = f->n;
 			w->committed_sum = w->sum;
+			w->committed_broken = w->broken;
 			w->commit = h.commit;
-			if (bytes >= max_bytes)
+			if (bytes >= max_bytes && !w->broken)
 				return 0;
 		}
 	}
@@ -215,7 +219,7 @@ check_end(const struct walidx_header *hz, const struct walk *w, struct ls_err *e
 		return 0; /* cut at a commit before the horizon */
 	if (w->commit != hz->npages)
 		return lost(err, "the wal-index has another database size", hz->mx_frame);
-	if (!wal_sum_equal(w->committed_sum, hz->sum))
+	if (!w->committed_broken && !wal_sum_equal(w->committed_sum, hz->sum))
 		return lost(err, "the wal-index has another checksum", hz->mx_frame);
 	return 0;
 }
@@ -258,7 +262,7 @@ frames_read(struct frames *f, const struct db *db, const struct walidx_header *h
 	f->commit = w.commit;
 	f->unchained = w.unchained;
 	next.frame = w.committed_frame;
-	next.sum = w.committed_sum;
+	next.sum = w.committed_broken ? hz->sum : w.committed_sum;
 	next.chained = next.chained && !w.unchained;
 	reduce(f);
 	*pos = next;

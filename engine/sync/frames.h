@@ -4,9 +4,9 @@
  *
  * The horizon (wal-index mxFrame) says what is committed, never the end of valid frames in the file
  * (H10, H11). Each frame's salts and running checksum are verified. One exception (H85): SQLite
- * before 3.51 can commit frames with zero salts and checksum after ROLLBACK TO; at or below the
- * horizon the wal-index is the authority, such frames are taken, and the position becomes
- * "unchained" until the next generation.
+ * before 3.51 can commit frames with zero salts and checksum after ROLLBACK TO, the one that
+ * carries the commit mark among them; at or below the horizon the wal-index is the authority, such
+ * frames are taken, and the position becomes "unchained" until the next generation.
  *
  * Memory: 8 bytes a frame, and one buffer of 1 MiB. Threads: single.
  */

@@ -206,6 +206,43 @@ sys.stdin.read()
     check_history(replica, shm)
 
 
+def test_a_commit_without_checksum(shm):
+    """H85: of a short transaction after a long ROLLBACK TO the frame with the commit mark may be one of those, too."""
+    db, replica, page_size, bare = os.path.join(shm, "a.db"), os.path.join(shm, "rep"), 1024, 0
+    new_database(db, page_size).close()
+    daemon = Daemon(db, replica, os.path.join(shm, "log")).ready()
+    c = connect(db)
+    c.execute("PRAGMA cache_size=10")
+    c.execute("PRAGMA wal_autocheckpoint=0")
+    for i in range(12):
+        if i % 4 == 3:
+            commit(c)
+        c.execute("BEGIN")
+        last = c.execute("SELECT ifnull(max(id), 0) FROM t").fetchone()[0]
+        c.execute("SAVEPOINT s")
+        c.executemany("INSERT INTO t(k, v) VALUES(?, ?)", [(n, b"x" * 300) for n in range(200)])
+        c.execute("UPDATE t SET v = ? WHERE id > ?", (b"y" * 300, last + 20))
+        c.execute("ROLLBACK TO s")
+        c.execute(SEAL)
+        c.execute("COMMIT")
+        with open(db + "-shm", "rb") as shm_file, open(db + "-wal", "rb") as wal:
+            frame, = struct.unpack_from("=I", shm_file.read(136), 16)
+            wal.seek(32 + (frame - 1) * (page_size + 24))
+            pgno, size, *rest = struct.unpack(">6I", wal.read(24))
+            bare += size > 0 and rest == [0] * 4
+        if i % 2:
+            wait_for("the commit in the replica", lambda: points(replica)[-1:] > had[-1:])
+        had = points(replica)
+    assert bare > 0 or sqlite3.sqlite_version_info >= (3, 51)
+    daemon.stop()
+    assert daemon.text().count("full image") == 1 and "continuity is lost" not in daemon.text()
+    out = os.path.join(shm, "r.db")
+    restore(replica, out)
+    assert check_state(out) == 15
+    check_history(replica, shm)
+    c.close()
+
+
 def test_large_transaction(shm):
     """One transaction larger than every limit: 100 MB of WAL in one batch, memory within 32 MB."""
     db, replica = os.path.join(shm, "a.db"), os.path.join(shm, "rep")

@@ -36,8 +36,7 @@ frames_verify(const struct wm *m, struct wal_sum sum, uint32_t from, bool *ret_b
 		struct wal_frame f;
 
 		wal_frame_decode(p, &f);
-		if (!f.salts.s1 && !f.salts.s2 && !f.sum.s0 && !f.sum.s1 && !f.commit &&
-		    f.pgno == m->pgno[k]) {
+		if (!f.salts.s1 && !f.salts.s2 && !f.sum.s0 && !f.sum.s1 && f.pgno == m->pgno[k]) {
 			broken = *ret_bare = true;
 			continue;
 		}
@@ -49,7 +48,7 @@ frames_verify(const struct wm *m, struct wal_sum sum, uint32_t from, bool *ret_b
 		sum = f.sum;
 		broken = false;
 	}
-	return wal_sum_equal(sum, m->idx.sum);
+	return broken || wal_sum_equal(sum, m->idx.sum);
 }
 
 static void
@@ -71,19 +70,20 @@ take_page(struct em *e, const struct wm *m, uint32_t pgno)
 static void
 image(struct em *e, const struct wm *m)
 {
-	bool overlay = m->idx.backfill < m->idx.mx_frame, bare = false;
+	bool overlay = m->idx.backfill < m->idx.mx_frame, bare = false, good = true;
 
 	e->npages = wm_size(m);
 	for (uint32_t p = 1; p <= e->npages; p++)
 		take_page(e, m, p);
 	if (overlay)
-		(void)!frames_verify(m, m->wal.header.sum, 0, &bare);
+		good = frames_verify(m, m->wal.header.sum, 0, &bare);
+	e->unreadable += !good;
 	e->pos = (struct position){.txid = 1,
 				   .page_size = WM_PAGE_SIZE,
 				   .salts = m->idx.salts,
 				   .frame = m->idx.mx_frame,
 				   .sum = m->idx.sum,
-				   .chained = overlay ? !bare : m->idx.mx_frame == 0};
+				   .chained = overlay ? good && !bare : m->idx.mx_frame == 0};
 	stamp(e, m, false);
 }
 

@@ -15,6 +15,8 @@ struct em {
 	struct position pos; /* txid 0: none yet */
 	uint32_t npages;
 	uint64_t page[WM_PAGES + 1];
+	uint64_t unreadable; /* full images that found a WAL which does not verify: a real one fails
+			      */
 };
 
 /* Rules that are broken on purpose, to see that the model would notice. */

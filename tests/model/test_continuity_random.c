@@ -20,7 +20,7 @@ enum { HISTORIES = 150000, DOWNTIMES = 3 };
 
 struct count {
 	uint64_t histories, starts, verdict[CONTINUITY_REBASE + 1], fell_back, wrong, tail_pages;
-	uint64_t damaged, damaged_unseen;
+	uint64_t damaged, damaged_unseen, unreadable;
 	uint64_t first_wrong; /* seed */
 };
 
@@ -192,6 +192,9 @@ history(uint64_t seed, enum em_fault fault, struct count *n)
 		start(n, fault, seed);
 	}
 	n->histories++;
+	n->unreadable += e.unreadable;
+	if (e.unreadable && !n->first_wrong)
+		n->first_wrong = seed;
 }
 
 static struct count
@@ -216,7 +219,7 @@ print(const struct count *n)
 	       "; databases that SQLite itself tore (H85) %" PRIu64 ", of these unseen %" PRIu64
 	       "\n",
 	       n->fell_back, n->damaged, n->damaged_unseen);
-	if (n->wrong)
+	if (n->first_wrong)
 		printf("# the first wrong one: seed %" PRIu64 "\n", n->first_wrong);
 }
 
@@ -242,6 +245,7 @@ main(int argc, char **argv)
 	n = run(histories, seed, argc > 3 ? (enum em_fault)atoi(argv[3]) : EM_SOUND);
 	print(&n);
 	ok(n.wrong == 0, "%" PRIu64 " random histories: %" PRIu64 " wrong", n.histories, n.wrong);
+	ok(n.unreadable == 0, "every WAL could be read: %" PRIu64 " could not", n.unreadable);
 	if (argc > 1)
 		return tap_done();
 	ok(n.verdict[CONTINUITY_SAME] && n.verdict[CONTINUITY_APPEND] && n.verdict[CONTINUITY_TAIL],
