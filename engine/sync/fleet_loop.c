@@ -7,10 +7,11 @@
  *
  * The last write of a commit into the -wal file comes before the commit shows in the wal-index
  * (H35). So while the -wal file has a frame behind the horizon, or another header, looks go on
- * after 1, 2, 4 ... 64 ms. When there is none, the watch is armed and two more looks are made, one
- * at once and one 64 to 128 ms later, with those of other databases in one wakeup: what comes after
- * the first is an event, what came before it is seen. A capture that the watch is armed before
- * makes the first of the two itself.
+ * after 1, 2, 4 ... 64 ms; from there on with the watch armed, and at last no more: what a
+ * transaction that was rolled back leaves behind looks the same. When there is none, the watch is
+ * armed and two more looks are made, one at once and one 64 to 128 ms later, with those of other
+ * databases in one wakeup: what comes after the first is an event, what came before it is seen. A
+ * capture that the watch is armed before makes the first of the two itself.
  */
 #include "config.h"
 
@@ -27,6 +28,7 @@ enum {
 	SECOND_LOOK_MS = 64,
 	REST_LOOKS = 3,	  /* as many that saw nothing, the last ones 30 s apart: it is at rest */
 	FLIGHT_STEPS = 6, /* 1 ms doubling */
+	FLIGHT_LAST = 15,
 	CALM_FRAMES = 64, /* between two looks */
 	BUSY_LOOK_MS = 8, /* while the horizon moves and no token is free */
 	LEAVE_S = 30,	  /* so long a replica that is away is waited for */
@@ -66,7 +68,6 @@ second_look(uint64_t now)
 static void
 settle(struct fleet *f, struct dbtask *t, uint64_t now)
 {
-	t->flight = 0;
 	if (t->quiet == 1) {
 		t->next_look_ns = second_look(now);
 	} else {
@@ -152,6 +153,14 @@ wait_for_token(struct fleet *f, struct dbtask *t, uint64_t now, uint64_t when)
 	t->token_mx = mx;
 }
 
+/* Whether it may be long until the next look: a write would be told. */
+static bool
+may_wait_longer(struct fleet *f, struct dbtask *t, uint64_t now)
+{
+	return t->flight < FLIGHT_STEPS ||
+	       (!t->db.remote_fs && !dbtask_others_checkpoint(t, now) && arm(f, t));
+}
+
 static void
 look(struct fleet *f, struct dbtask *t, uint64_t now)
 {
@@ -164,14 +173,18 @@ look(struct fleet *f, struct dbtask *t, uint64_t now)
 		return;
 	}
 	seen = look_twice(f, t);
-	if (seen == DBTASK_QUIET) {
+	if (seen == DBTASK_QUIET || (seen == DBTASK_IN_FLIGHT && t->flight == FLIGHT_LAST)) {
+		if (seen == DBTASK_QUIET)
+			t->flight = 0;
+		else
+			t->quiet++;
 		settle(f, t, now);
 		return;
 	}
 	t->quiet = 0;
 	if (seen == DBTASK_IN_FLIGHT) {
 		t->next_look_ns = now + (MS_NS << t->flight);
-		t->flight += t->flight < FLIGHT_STEPS;
+		t->flight += may_wait_longer(f, t, now);
 		return;
 	}
 	t->flight = 0;

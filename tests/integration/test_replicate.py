@@ -153,6 +153,25 @@ def test_a_checkpoint_that_its_process_died_of(place, shm):
     c.close()
 
 
+def test_what_a_rollback_left_in_the_wal(place, shm):
+    """A large transaction is in the file before it is committed; one that is not is no reason to stay awake."""
+    db, replica = place
+    c = connect(db)
+    c.execute("PRAGMA cache_size=10")
+    with Daemon(db, replica, os.path.join(shm, "log")).ready() as daemon:
+        commit(c, 5)
+        c.execute("BEGIN")
+        c.executemany("INSERT INTO t(k, v) VALUES(?, ?)", [(i, b"x" * 3000) for i in range(100)])
+        c.execute("ROLLBACK")
+        wait_until_asleep(daemon.p.pid)
+        before = points(replica)
+        commit(c)
+        wait_for("the commit in the replica", lambda: points(replica)[-1] > before[-1], 5)
+        daemon.stop()
+    check_history(replica, shm)
+    c.close()
+
+
 def test_schema_is_untouched(place, shm):
     db, replica = place
     before = connect(db).execute("SELECT * FROM sqlite_schema").fetchall()
