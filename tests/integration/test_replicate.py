@@ -238,6 +238,35 @@ def test_database_replaced_while_running(page_size, place, shm):
     assert check_state(os.path.join(shm, "first.db")) == 5
 
 
+@pytest.mark.parametrize("suffixes", [["-wal"], ["-shm"], ["-wal", "-shm"]])
+def test_sidecars_removed_while_running(suffixes, place, shm):
+    """Somebody tidies up while nobody has the database open. What was captured before stays a point."""
+    db, replica = place
+    with Daemon(db, replica, os.path.join(shm, "log")).ready() as daemon:
+        with contextlib.closing(connect(db)) as c:
+            c.execute("PRAGMA wal_autocheckpoint=0")
+            commit(c, 5)
+        wait_for("the commits in the replica", lambda: restore(replica, os.path.join(shm, "r.db")) and check_state(os.path.join(shm, "r.db")) == 5)
+        for suffix in suffixes:
+            os.unlink(db + suffix)
+        daemon.wait_log("was replaced or removed")
+        with contextlib.closing(connect(db)) as c:
+            lost = 5 - c.execute("SELECT n FROM meta").fetchone()[0]     # what only the -wal had is gone for SQLite, too
+            assert lost >= 0 and ("-wal" in suffixes or lost == 0)
+            commit(c, 4)
+            wait_for("the new commits in the replica", lambda: restore(replica, os.path.join(shm, "r.db"), ok=None).rc == 0 and
+                     check_state(os.path.join(shm, "r.db")) == 9 - lost)
+        daemon.stop()
+    live_copy(db, os.path.join(shm, "live.db"))
+    restore(replica, os.path.join(shm, "r.db"))
+    assert_same_database(os.path.join(shm, "live.db"), os.path.join(shm, "r.db"))
+    had = []
+    for t in points(replica):
+        restore(replica, os.path.join(shm, "point.db"), "-txid", t)
+        had.append(check_state(os.path.join(shm, "point.db")))
+    assert 5 in had and had[-1] == 9 - lost
+
+
 def test_symbolic_link(shm):
     """SQLite keeps -wal and -shm beside the file that a link leads to. When it leads to another one, that is taken."""
     link, replica, log, conf = (os.path.join(shm, n) for n in ("a.db", "rep", "log", "c.yml"))
