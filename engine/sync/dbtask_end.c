@@ -57,6 +57,22 @@ finish_once(struct dbtask *t, struct ls_err *err)
 	return capture_rest(&t->capture, err);
 }
 
+static int
+tell_missing(const struct dbtask *t, int rc, struct ls_err *err)
+{
+	uint64_t acked = dbtask_acked(t), staged = atomic_load(&t->staged);
+
+	if (acked >= staged)
+		return ls_err_wrap(err, rc,
+				   "database '%s': what was committed after TXID %016" PRIx64
+				   " is not captured",
+				   t->conf->path, staged);
+	return ls_err_wrap(err, rc,
+			   "database '%s': TXIDs %016" PRIx64 " to %016" PRIx64 " are not in %s",
+			   t->conf->path, acked + 1, staged,
+			   t->nreplicas > 1 ? "every replica" : "the replica");
+}
+
 int
 dbtask_finish(struct dbtask *t, uint64_t end_ms, struct ls_err *err)
 {
@@ -78,11 +94,7 @@ dbtask_finish(struct dbtask *t, uint64_t end_ms, struct ls_err *err)
 			break;
 	}
 	if (rc < 0 && t->state == DBTASK_OPEN)
-		return ls_err_wrap(err, rc,
-				   "database '%s': TXIDs %016" PRIx64 " to %016" PRIx64
-				   " are not in %s",
-				   t->conf->path, dbtask_acked(t) + 1, atomic_load(&t->staged),
-				   t->nreplicas > 1 ? "every replica" : "the replica");
+		return tell_missing(t, rc, err);
 	if (rc < 0)
 		return ls_err_wrap(err, rc, "database '%s' is not replicated", t->conf->path);
 	if (t->state != DBTASK_OPEN && t->opened && dbtask_others_lead(t, err))
