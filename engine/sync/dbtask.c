@@ -14,6 +14,7 @@ enum {
 	RETRY_BASE_MS = 500,
 	RETRY_MAX_MS = 15000,
 	PROGRESS_MS = 5000,
+	REST_MS = 1000,
 	BUSY_FRAMES = 64, /* as many at once: the application is busy, checkpoints are ours */
 };
 
@@ -244,6 +245,14 @@ dbtask_capture_tail(struct dbtask *t, struct ls_err *err)
 	return rc;
 }
 
+/* So that R0 holds after a crash, and others can tell that nothing is missing. */
+static int
+record_empty_wal(struct dbtask *t, struct ls_err *err)
+{
+	t->rest_ns = clock_mono_ns() + REST_MS * MS_NS;
+	return capture_rest(&t->capture, err);
+}
+
 static int
 capture_all(struct dbtask *t, struct ls_err *err)
 {
@@ -283,6 +292,8 @@ capture_all(struct dbtask *t, struct ls_err *err)
 			  LOG_U64("barrier_us", t->checkpoint.barrier_ns / 1000),
 			  LOG_U64("worst_us", t->checkpoint.worst_ns / 1000));
 	}
+	if (rc == 0 && t->capture.seen.mx_frame == 0)
+		rc = record_empty_wal(t, err);
 	return rc;
 }
 

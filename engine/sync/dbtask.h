@@ -104,6 +104,7 @@ struct dbtask {
 	unsigned errors;
 	uint64_t retry_ns;
 	uint64_t progress_ns;
+	uint64_t rest_ns; /* an empty WAL is not recorded before */
 
 	struct statedir dir;
 	struct capture capture;

@@ -139,6 +139,15 @@ pin_is_due(const struct dbtask *t)
 	       db_pin_is_behind(&t->db, &t->capture.seen);
 }
 
+/* The WAL was emptied, and the record does not say yet that everything was captured then. */
+static bool
+rest_is_due(const struct dbtask *t, uint64_t now_ns)
+{
+	const struct capture *c = &t->capture;
+
+	return c->seen.mx_frame == 0 && c->pos.txid && !c->pos.complete && now_ns >= t->rest_ns;
+}
+
 /* Whether others have checkpointed all of the WAL, and may wait to begin it anew. */
 static bool
 others_may_wait(const struct dbtask *t)
@@ -206,7 +215,7 @@ dbtask_look(struct dbtask *t)
 		return DBTASK_CHANGED;
 	if (checkpoint_wanted(&t->checkpoint, &t->capture, now_ns))
 		return DBTASK_CHANGED;
-	if (pin_is_due(t))
+	if (pin_is_due(t) || rest_is_due(t, now_ns))
 		return DBTASK_CHANGED;
 	if (rests(t))
 		return DBTASK_QUIET; /* what is in flight is seen at the next such look */
@@ -274,7 +283,7 @@ dbtask_may_capture(struct dbtask *t, uint64_t now_ns, uint64_t *ret_when_ns)
 	    !turns_await(&t->turns, &t->db, now_ns))
 		return true;
 	refill(t, now_ns);
-	if (pin_is_due(t))
+	if (pin_is_due(t) || rest_is_due(t, now_ns))
 		return true;
 	price = others_may_wait(t) ? 0 : 1;
 	if (price && all_are_busy(t)) { /* asked again once the end of an upload is told */
